@@ -1,0 +1,47 @@
+"""How every stage meets its user: arguments in, a clear error or nothing out."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tfrespam.errors import UserError
+
+console = Console(stderr=False, highlight=False, soft_wrap=True)
+
+
+def run(stage: Callable, args: Sequence[str] | None = None) -> None:
+    """Runs `stage`, a function whose typed arguments and docstring are its command line, and exits the process.
+
+    Exit status: 0 done, 2 bad input (one message, no traceback), 130 interrupted.
+    """
+    from jsonargparse import auto_cli
+
+    try:
+        auto_cli(stage, args=args, as_positional=True)
+    except UserError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        print("interrupted: what was finished is kept; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+def fail(error: UserError) -> None:
+    """Prints a UserError the one way all stages do, and exits with status 2."""
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def progress(description: str, total: int | None = None) -> tuple[Progress, Callable[[], None]]:
+    """A progress bar with rate and time left, and the function that moves it on by one."""
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                   TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(), console=console)
+    task = bar.add_task(description, total=total, rate="")
+
+    def advance() -> None:
+        state = bar.tasks[0]
+        done = state.completed + 1
+        bar.update(task, advance=1, rate=f"{done / state.elapsed:.1f}/s" if state.elapsed else "")
+
+    return bar, advance

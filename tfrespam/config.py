@@ -1,0 +1,177 @@
+"""An experiment as data: what `python -m tfrespam.train` reads from YAML and from --dotted.overrides."""
+
+import dataclasses
+import os
+from typing import Any, Literal
+
+from tfrespam.errors import UserError
+
+
+@dataclasses.dataclass
+class DataConfig:
+    """Which examples.
+
+    Args:
+        dataset: Name of a prepared data set under `data_dir`.
+        view: "roi" for crops around each lesion, "film" for the whole breast.
+        context: Side of a crop over the lesion's longest box side.
+        image_size: Side of the square network input, in pixels.
+        protocol: "official" (the source's test list; training list cut by patient), "folds" (five folds by patient)
+            or "paper" (13 copies of every lesion, shuffled, 8:2; leaks by design).
+        fold: The fold, 0-4, that is held out for validation.
+        exclude_films: Film ids left out of training and evaluation, for instance films whose mask is displaced.
+    """
+
+    dataset: str = "phantom"
+    view: Literal["roi", "film"] = "roi"
+    context: float = 1.6
+    image_size: int = 224
+    protocol: Literal["official", "folds", "paper"] = "official"
+    fold: int = 0
+    exclude_films: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class AugmentConfig:
+    """Random changes of training pictures, drawn anew each epoch; image and mask get the same geometry.
+
+    Args:
+        rotation_degrees: Rotation, uniform within plus and minus this angle.
+        flips: Whether pictures are mirrored left-right and top-bottom, each with probability one half.
+        quarter_turns: Whether pictures are also turned by a random multiple of 90 degrees.
+        scale: Zoom, log-uniform within 1/(1+scale) and 1+scale.
+        shift: Translation, uniform within plus and minus this share of the side.
+        gamma: Exponent of the grey values, log-uniform within 1/(1+gamma) and 1+gamma.
+        contrast: Factor on the grey values about their mean, uniform within 1 plus and minus this share.
+        noise: Standard deviation of added normal noise, in grey values of [0, 1].
+    """
+
+    rotation_degrees: float = 10.0
+    flips: bool = True
+    quarter_turns: bool = False
+    scale: float = 0.0
+    shift: float = 0.0
+    gamma: float = 0.0
+    contrast: float = 0.0
+    noise: float = 0.0
+
+
+@dataclasses.dataclass
+class ModelConfig:
+    """Which network.
+
+    Args:
+        name: A name of `tfrespam.build_model`.
+        width: Factor on every channel count.
+        options: Further keyword arguments of that network's builder.
+    """
+
+    name: str = "respam_unet"
+    width: float = 1.0
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class TrainingConfig:
+    """How it is trained.
+
+    Args:
+        epochs: Passes over the training examples.
+        batch_size: Examples per step.
+        learning_rate: Peak learning rate.
+        schedule: "constant", or "cosine" (decay to zero after the warm-up).
+        warmup_epochs: Linear rise of the learning rate from zero.
+        optimizer: "adam" or "adamw".
+        weight_decay: Decoupled weight decay, adamw only.
+        clip_norm: Largest global gradient norm; 0 switches clipping off.
+        loss: A name of `tfrespam.losses`: "bce", "dice" or "bce_dice".
+        ema: Momentum of the running average of the weights that is evaluated and exported; 0 switches it off.
+        select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
+            figures stay unbiased).
+        precision: "float32", "mixed_float16" or "mixed_bfloat16".
+        jit: XLA: "auto", "on" or "off".
+        deterministic: Same seed and machine, same weights bit for bit; slower on a GPU.
+        steps_per_execution: Training steps per call of the compiled function.
+        tensorboard_images: Validation cases shown in TensorBoard.
+    """
+
+    epochs: int = 100
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: float = 0.0
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    loss: str = "bce_dice"
+    ema: float = 0.0
+    select: Literal["best", "last"] = "best"
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    jit: Literal["auto", "on", "off"] = "auto"
+    deterministic: bool = True
+    steps_per_execution: int = 1
+    tensorboard_images: int = 6
+
+
+@dataclasses.dataclass
+class Experiment:
+    """One training, whole: written beside its results as config.yaml.
+
+    Args:
+        name: The experiment's name; runs and exported models are kept under it.
+        seed: Seed of weights, order and augmentation.
+        data_dir: Home of the prepared data sets (default: $TFRESPAM_DATA_DIR, or datasets/).
+        runs_dir: Home of training runs.
+        models_dir: Home of exported models, in TF Serving's layout.
+        data: Which examples.
+        augment: How training pictures are changed.
+        model: Which network.
+        training: How it is trained.
+    """
+
+    name: str = "experiment"
+    seed: int = 0
+    data_dir: str = dataclasses.field(default_factory=lambda: os.environ.get("TFRESPAM_DATA_DIR", "datasets"))
+    runs_dir: str = "runs"
+    models_dir: str = "saved_models"
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+
+
+# field -> (test, what is expected)
+_POSITIVE = (lambda value: value > 0, "a number above 0")
+_SHARE = (lambda value: 0 <= value < 1, "a number from 0 to below 1")
+_NOT_NEGATIVE = (lambda value: value >= 0, "0 or more")
+_RULES = {
+    "name": (lambda v: bool(v) and "/" not in v and not v.startswith("."), "a plain folder name"),
+    "data.context": (lambda v: v >= 1, "a number of at least 1"),
+    "data.image_size": (lambda v: v >= 32 and v % 32 == 0, "a multiple of 32, at least 32"),
+    "data.fold": (lambda v: 0 <= v <= 4, "a fold from 0 to 4"),
+    "augment.rotation_degrees": (lambda v: 0 <= v <= 180, "an angle from 0 to 180"),
+    "augment.scale": _NOT_NEGATIVE, "augment.shift": _SHARE, "augment.gamma": _NOT_NEGATIVE,
+    "augment.contrast": _SHARE, "augment.noise": _NOT_NEGATIVE,
+    "model.width": _POSITIVE,
+    "training.epochs": _POSITIVE, "training.batch_size": _POSITIVE, "training.learning_rate": _POSITIVE,
+    "training.warmup_epochs": _NOT_NEGATIVE, "training.weight_decay": _NOT_NEGATIVE,
+    "training.clip_norm": _NOT_NEGATIVE, "training.ema": _SHARE, "training.steps_per_execution": _POSITIVE,
+    "training.tensorboard_images": _NOT_NEGATIVE,
+}  # fmt: skip
+
+
+def check(experiment: Experiment) -> None:
+    """Raises UserError for the first value that no training could use."""
+    for field, (test, expected) in _RULES.items():
+        value = experiment
+        for part in field.split("."):
+            value = getattr(value, part)
+        if not test(value):
+            raise UserError(f"--{field} must be {expected}. Received: {value!r}")
+    training = experiment.training
+    if training.weight_decay and training.optimizer != "adamw":
+        raise UserError("--training.weight_decay needs --training.optimizer adamw. "
+                        f"Received: weight_decay {training.weight_decay} with {training.optimizer!r}")
+    if training.warmup_epochs >= training.epochs:
+        raise UserError("--training.warmup_epochs must be below --training.epochs. "
+                        f"Received: {training.warmup_epochs} of {training.epochs}")

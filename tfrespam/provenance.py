@@ -1,0 +1,49 @@
+"""Where a result came from: command, versions, machine and state of the source tree."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+_PACKAGES = ("tfrespam", "tensorflow", "keras", "numpy", "scipy", "tensorflow-datasets", "opencv-python-headless", "pydicom")
+
+
+def versions() -> dict[str, str]:
+    """Version of Python and of every package that a number depends on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def command() -> str:
+    """The command line of this process, as a user would type it again."""
+    name = Path(sys.argv[0]).stem
+    start = f"python -m tfrespam.{name}" if Path(sys.argv[0]).parent.name == "tfrespam" else sys.argv[0]
+    return " ".join([start, *sys.argv[1:]])
+
+
+def git() -> str:
+    """Commit of the source tree with "-dirty" when it has changes; "" outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        answer = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=folder,
+                                capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()
+
+
+def machine() -> str:
+    """The processor and how many cores this process may use."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    return f"{model}, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"
