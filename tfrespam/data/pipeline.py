@@ -1,0 +1,70 @@
+"""tf.data: shards -> chosen examples -> shuffle -> augmentation on the fly -> batches, the same after every restart."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfrespam.config import AugmentConfig
+from tfrespam.data import augment
+from tfrespam.data.prepared import Prepared
+
+DECODED_LIMIT = 3 << 30  # bytes; a larger set stays encoded in memory and is decoded again each epoch
+
+
+def encoded(prepared: Prepared, chosen: np.ndarray) -> tf.data.Dataset:
+    """Features of the chosen examples as stored, pictures still PNG bytes, in the order of index.csv.
+
+    Args:
+        prepared: The data set.
+        chosen: Bool per row of index.csv.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(prepared.shards)
+    config = tfds.ReadConfig(interleave_cycle_length=1, shuffle_seed=None)
+    skip = {name: tfds.decode.SkipDecoding() for name in ("image", "mask")}
+    dataset = builder.as_dataset(split="all", shuffle_files=False, read_config=config, decoders=skip)
+    chosen = tf.constant(chosen)
+    dataset = dataset.enumerate().filter(lambda position, _: chosen[position]).map(lambda _, example: example)
+    return dataset.apply(tf.data.experimental.assert_cardinality(int(np.sum(chosen))))
+
+
+def decode(example: dict) -> tuple[tf.Tensor, tf.Tensor]:
+    """PNG bytes to `image` (H, W, 1) uint16 and `mask` (H, W, 1) uint8 {0, 1}."""
+    return tf.io.decode_png(example["image"], 1, tf.uint16), tf.io.decode_png(example["mask"], 1)
+
+
+def to_float(image: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """uint16 grey values to float32 in [0, 1], mask to float32 {0, 1}."""
+    return tf.cast(image, tf.float32) / 65535.0, tf.cast(mask, tf.float32)
+
+
+def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, batch_size: int, seed: int,
+             first_step: int = 0) -> tf.data.Dataset:  # fmt: skip
+    """An endless stream of augmented (image, mask) batches that depends on its arguments alone.
+
+    Example number n of the stream (counted over all epochs) is augmented with seed (seed, n), so a run resumed at
+    `first_step` sees exactly what the undisturbed run would have seen. Each example comes once in an epoch; no batch
+    is short.
+    """
+    count = int(np.sum(chosen))
+    pixels = prepared.facts["image_size"] ** 2 * 3 * count
+    keep_decoded = pixels <= DECODED_LIMIT
+    dataset = encoded(prepared, chosen)
+    parallel = tf.data.AUTOTUNE
+    if keep_decoded:
+        dataset = dataset.map(decode, parallel)
+    dataset = dataset.cache().shuffle(count, seed=seed, reshuffle_each_iteration=True).repeat()
+    dataset = dataset.enumerate().skip(first_step * batch_size)
+
+    def augmented(number, *example):
+        image, mask = to_float(*(example[0] if keep_decoded else decode(example[0])))
+        transform = augment.draw(config, tf.stack([tf.cast(seed, tf.int64), number]))
+        return augment.apply(transform, image, mask, config.noise)
+
+    return dataset.map(augmented, parallel, deterministic=True).batch(batch_size, drop_remainder=True).prefetch(parallel)
+
+
+def evaluation(prepared: Prepared, chosen: np.ndarray, *, batch_size: int) -> tf.data.Dataset:
+    """The chosen examples once, as they are, in the order of index.csv; the last batch may be short."""
+    dataset = encoded(prepared, chosen).map(lambda example: to_float(*decode(example)), tf.data.AUTOTUNE)
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,73 @@
+"""A prepared data set on disk: TFRecord shards (TFDS), index.csv, ledger.csv and dataset.json in one folder."""
+
+import csv
+import dataclasses
+import json
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from tfrespam.config import DataConfig
+from tfrespam.errors import UserError
+
+COPIES = 13  # of every training lesion under the paper's protocol: the original and 12 augmented ones
+_NUMBERS = ("assessment", "subtlety", "breast_density", "copy", "fold", "mass_pixels")
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """One prepared data set.
+
+    Args:
+        path: Folder with dataset.json, index.csv, ledger.csv and the TFDS version folder.
+    """
+
+    path: Path
+
+    @cached_property
+    def facts(self) -> dict:
+        """What `prepare` wrote about the data set as a whole."""
+        return json.loads((self.path / "dataset.json").read_text(encoding="utf-8"))
+
+    @cached_property
+    def table(self) -> dict[str, np.ndarray]:
+        """index.csv by column: one entry per example, in the order in which the shards are read."""
+        with open(self.path / "index.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+        return {name: np.array(values, dtype=np.int64 if name in _NUMBERS else None) for name, values in columns.items()}
+
+    @property
+    def name(self) -> str:
+        return self.facts["dataset"]
+
+    @property
+    def shards(self) -> Path:
+        """The TFDS folder, for `tfds.builder_from_directory`."""
+        return self.path / self.facts["version"]
+
+
+def config_name(view: str, context: float, image_size: int, copies: int = 1) -> str:
+    """Folder of one way of preparing a data set, e.g. roi-1.6-224 or roi-1.2-224-x13."""
+    crop = f"roi-{context:g}" if view == "roi" else "film"
+    return f"{crop}-{image_size}" + (f"-x{copies}" if copies > 1 else "")
+
+
+def find(data_dir: str | Path, data: DataConfig, copies: int = 1) -> Prepared:
+    """The data set that `data` asks for, under `data_dir`. Raises UserError with the command that makes it."""
+    folder = Path(data_dir) / data.dataset / config_name(data.view, data.context, data.image_size, copies)
+    if (folder / "dataset.json").exists():
+        return Prepared(folder)
+    others = [str(each.path.relative_to(data_dir)) for each in all_under(data_dir)]
+    raise UserError(
+        f"data set {data.dataset!r} is not prepared as {folder.name} under {data_dir}. "
+        f"Found there: {', '.join(others) or 'nothing'}. Make it with: python -m tfrespam.prepare --source DIR "
+        f"--data_dir {data_dir} --name {data.dataset} --view {data.view} --context {data.context:g} "
+        f"--image_size {data.image_size}")  # fmt: skip
+
+
+def all_under(data_dir: str | Path) -> list[Prepared]:
+    """Every prepared data set under `data_dir`, which may also be the folder of one, sorted by path."""
+    found = sorted({path for depth in ("", "*/", "*/*/") for path in Path(data_dir).glob(f"{depth}dataset.json")})
+    return [Prepared(path.parent) for path in found]

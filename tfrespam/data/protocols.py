@@ -1,0 +1,93 @@
+"""Who trains and who judges: the `official`, `folds` and `paper` protocols and their leak audit.
+
+All work on the columns of index.csv (`Prepared.table`) and return which examples, by position, take which part.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tfrespam.errors import UserError
+
+Table = Mapping[str, np.ndarray]
+SPLITS = ("train", "validation", "test")
+PAPER_TRAINING_SHARE = 0.8
+
+
+def folds(patients: list[str], count: int = 5) -> dict[str, int]:
+    """Patient -> fold 0..count-1, of equal size but for one, in an order that no property of the patients decides."""
+    import hashlib
+
+    order = sorted(set(patients), key=lambda patient: hashlib.sha256(f"fold {patient}".encode()).hexdigest())
+    return {patient: position % count for position, patient in enumerate(order)}
+
+
+def _official(table: Table, fold: int, seed: int) -> dict[str, np.ndarray]:
+    """The source's own test list; its training list cut by patient."""
+    in_test, held_out = table["split"] == "test", table["fold"] == fold
+    return {"train": ~in_test & ~held_out, "validation": ~in_test & held_out, "test": in_test}
+
+
+def _folds(table: Table, fold: int, seed: int) -> dict[str, np.ndarray]:
+    """Fold `fold` of the training list's patients judges, the other four train; the test list stays out."""
+    parts = _official(table, fold, seed)
+    return {**parts, "test": np.zeros_like(parts["test"])}
+
+
+def _paper(table: Table, fold: int, seed: int) -> dict[str, np.ndarray]:
+    """All copies of the training list shuffled and cut 8:2, as the paper did: siblings on both sides."""
+    copies = np.flatnonzero(table["split"] != "test")
+    order = np.random.default_rng([seed, 8 * 2]).permutation(copies)
+    cut = int(PAPER_TRAINING_SHARE * len(order))  # 17,134 copies: 13,707 and 3,427
+    parts = {name: np.zeros(len(table["split"]), bool) for name in SPLITS}
+    parts["train"][order[:cut]] = parts["validation"][order[cut:]] = True
+    return parts
+
+
+PROTOCOLS: dict[str, Callable[[Table, int, int], dict[str, np.ndarray]]] = {
+    "official": _official,
+    "folds": _folds,
+    "paper": _paper,
+}
+
+
+def parts(table: Table, protocol: str, fold: int = 0, seed: int = 0, exclude_films: tuple[str, ...] = ()) -> dict:
+    """Part -> bool per example ("train", "validation", "test"; a part may be empty).
+
+    Args:
+        table: Columns `split`, `fold`, `film_id` … of equal length N.
+        protocol: A key of `PROTOCOLS`.
+        fold: The patient fold held out by `official` and `folds`.
+        seed: Order of the `paper` shuffle.
+        exclude_films: Films that take no part; each must occur.
+
+    Raises:
+        UserError: Unknown protocol or film, or an honest protocol whose parts share a patient.
+    """
+    if protocol not in PROTOCOLS:
+        raise UserError(f"unknown protocol. Expected one of {', '.join(PROTOCOLS)}. Received: {protocol!r}")
+    unknown = sorted(set(exclude_films) - set(table["film_id"]))
+    if unknown:
+        raise UserError(f"--data.exclude_films names films that the data set does not hold: {', '.join(unknown)}")
+    kept = ~np.isin(table["film_id"], exclude_films)
+    return {name: part & kept for name, part in PROTOCOLS[protocol](table, fold, seed).items()}
+
+
+def leak_audit(table: Table, train: np.ndarray, judged: np.ndarray) -> dict[str, int]:
+    """How many judged examples have a copy, their film, their breast or their patient among the training ones.
+
+    Args:
+        table: Columns of index.csv.
+        train, judged: Bool per example.
+    """
+    breast = np.char.add(np.char.add(table["patient_id"], "|"), table["laterality"])
+    keys = {"copy": table["lesion_id"], "film": table["film_id"], "breast": breast, "patient": table["patient_id"]}
+    return {name: int(np.isin(key[judged], key[train]).sum()) for name, key in keys.items()}
+
+
+def refuse_leaks(audit: Mapping[str, int], protocol: str) -> None:
+    """Raises UserError when an honest protocol's audit is not all zero."""
+    if protocol != "paper" and any(audit.values()):
+        found = ", ".join(f"{count} share a {name}" for name, count in audit.items() if count)
+        raise UserError(f"protocol {protocol!r} leaks: of the judged lesions {found} with the training set. Expected "
+                        "none. Only --data.protocol paper may leak; otherwise correct the source's lists or patient ids")
