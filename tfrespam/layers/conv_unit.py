@@ -1,0 +1,68 @@
+"""Convolution, optional batch normalisation, optional activation: the unit that the other layers are made of."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("tfrespam")
+class ConvUnit(keras.layers.Layer):
+    """A 2-D convolution with "same" padding, then batch normalisation, then an activation; the last two on demand.
+
+    Batch normalisation keeps the constants of PyTorch (running averages 0.9 old + 0.1 new, epsilon 1e-5), in which
+    the paper's network was trained: its averages also settle within the few hundred steps of a small training.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Side of the square kernel.
+        strides: Step in both directions.
+        batch_normalization: Whether the convolution is followed by batch normalisation.
+        activation: Name of a Keras activation, or None.
+        use_bias: Whether the convolution has a bias. None: only where no batch normalisation follows.
+
+    Input shape: (N, H, W, C). Output shape: (N, ceil(H / strides), ceil(W / strides), filters).
+    """
+
+    def __init__(self, filters, kernel_size, strides=1, batch_normalization=False, activation=None, use_bias=None,
+                 **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.batch_normalization = batch_normalization
+        self.activation = activation
+        self.use_bias = use_bias
+
+    def build(self, input_shape):
+        bias = not self.batch_normalization if self.use_bias is None else self.use_bias
+        self.convolution = keras.layers.Conv2D(
+            self.filters, self.kernel_size, self.strides, "same", use_bias=bias, dtype=self.dtype_policy,
+            kernel_initializer="he_normal" if self.activation == "relu" else "glorot_uniform", name="convolution")
+        self.convolution.build(input_shape)
+        self.normalization = None
+        if self.batch_normalization:
+            self.normalization = keras.layers.BatchNormalization(
+                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name="normalization")
+            self.normalization.build(self.compute_output_shape(input_shape))
+        self.function = keras.activations.get(self.activation)
+
+    def call(self, inputs):
+        outputs = self.convolution(inputs)
+        if self.normalization is not None:
+            outputs = self.normalization(outputs)
+        return self.function(outputs)
+
+    def compute_output_shape(self, input_shape):
+        def ceil(side):
+            return None if side is None else -(-side // self.strides)
+
+        return (input_shape[0], ceil(input_shape[1]), ceil(input_shape[2]), self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "batch_normalization": self.batch_normalization,
+            "activation": self.activation,
+            "use_bias": self.use_bias,
+        }

@@ -1,0 +1,66 @@
+"""What all networks share: how a picture comes in, how a probability goes out, and the usual blocks between."""
+
+import keras
+from keras import layers
+
+from tfrespam.layers import ImageStandardization
+
+NORMALIZATIONS = ("none", "standardize")
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, to the nearest even number (attention halves it), at least 2."""
+    return max(2, 2 * round(channels * width / 2))
+
+
+def image_input(input_shape, multiple: int, normalization: str = "none"):
+    """The input `image` (H, W, C), grey values in [0, 1], and the tensor that the first layer sees.
+
+    Raises ValueError where H or W is not a multiple of `multiple`, the network's total stride.
+    """
+    if len(input_shape) != 3 or input_shape[2] is None or input_shape[2] < 1:
+        raise ValueError("Argument `input_shape` must be (height, width, channels). "
+                         f"Received: input_shape={input_shape}")
+    if any(side is not None and (side < multiple or side % multiple) for side in input_shape[:2]):
+        raise ValueError(f"Height and width must be multiples of {multiple}, since the network halves them down to "
+                         f"1/{multiple} and doubles them again. Received: input_shape={tuple(input_shape)}")
+    check_choice("normalization", normalization, NORMALIZATIONS)
+    image = keras.Input(tuple(input_shape), name="image")
+    return image, ImageStandardization(name="standardize")(image) if normalization == "standardize" else image
+
+
+def probability(features):
+    """The output `probability` (H, W, 1): 1x1 convolution and sigmoid, in float32 whatever the policy."""
+    logits = layers.Conv2D(1, 1, dtype="float32", name="logits")(features)
+    return layers.Activation("sigmoid", dtype="float32", name="probability")(logits)
+
+
+def batch_norm(name: str):
+    """Batch normalisation with PyTorch's constants, as in `tfrespam.layers.ConvUnit`."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
+
+
+def conv_relu(features, filters, name, kernel_size=3, strides=1, batch_normalization=False):
+    """Convolution ("same" padding), batch normalisation on demand, ReLU; a bias only without batch normalisation."""
+    features = layers.Conv2D(filters, kernel_size, strides, "same", use_bias=not batch_normalization,
+                             kernel_initializer="he_normal", name=f"{name}_conv")(features)
+    if batch_normalization:
+        features = batch_norm(f"{name}_bn")(features)
+    return layers.ReLU(name=f"{name}_relu")(features)
+
+
+def double_conv(features, filters, name, batch_normalization=False):
+    """Two 3x3 convolutions with ReLU: the block of U-Net."""
+    features = conv_relu(features, filters, f"{name}_1", batch_normalization=batch_normalization)
+    return conv_relu(features, filters, f"{name}_2", batch_normalization=batch_normalization)
+
+
+def upsample(features, name):
+    """Twice the height and width, bilinear."""
+    return layers.UpSampling2D(2, interpolation="bilinear", name=name)(features)
+
+
+def check_choice(argument: str, value, known) -> None:
+    """Raises ValueError unless `value` is one of `known`."""
+    if value not in known:
+        raise ValueError(f"Argument `{argument}` must be one of {tuple(known)}. Received: {argument}={value!r}")

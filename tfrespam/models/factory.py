@@ -1,0 +1,40 @@
+"""The networks by name."""
+
+import inspect
+
+import keras
+
+from tfrespam.models.respam_unet import respam_unet
+from tfrespam.models.unet import unet
+
+BUILDERS = {
+    "respam_unet": respam_unet,
+    "unet": unet,
+}
+
+
+def build_model(name: str, input_shape=(224, 224, 1), width: float = 1.0, **options) -> keras.Model:
+    """Builds a network.
+
+    Args:
+        name: A key of `tfrespam.models.BUILDERS`.
+        input_shape: (height, width, channels) of the input `image`, grey values in [0, 1].
+        width: Factor on every channel count.
+        options: Keyword arguments of the network's builder.
+
+    Returns:
+        A functional model with the input `image` and the output `probability`, (N, height, width, 1) float32 in
+        [0, 1] under every precision policy. Side outputs that only training needs have other names.
+
+    Raises:
+        ValueError: Unknown name or option, or a value that the network cannot use.
+    """
+    if name not in BUILDERS:
+        raise ValueError(f"Argument `name` must be one of {', '.join(BUILDERS)}. Received: name={name!r}")
+    if not width > 0:
+        raise ValueError(f"Argument `width` must be above 0. Received: width={width}")
+    valid = list(inspect.signature(BUILDERS[name]).parameters)[2:]  # after input_shape and width
+    unknown = [option for option in options if option not in valid]
+    if unknown:
+        raise ValueError(f"Options of {name!r} are {', '.join(valid)}. Received: {', '.join(unknown)}")
+    return BUILDERS[name](tuple(input_shape), width, **options)

@@ -1,0 +1,91 @@
+"""ResPAM U-Net: a U-Net whose encoder stages are residual modules with parallel attention.
+
+The paper gives equations (1) to (6) and a row of channel counts (figure 3), no code and no parameter count. The
+defaults are the literal reading: the row names the stages' outputs, residual modules are twice as wide and PAM halves
+them. Every figure of the decoder is that of a widely used PyTorch U-Net on ResNet-50 (bilinear upsampling, no batch
+normalisation), so what the paper does not say is taken from there, stem and total stride of 32 included.
+
+Departures: one output channel with a sigmoid for the figure's "3"; bilinear upsampling on half-pixel centres; "same"
+padding as TensorFlow does it.
+
+Parameters at width 1, trainable, with three input channels and one (see `tests/models/test_respam_unet.py`).
+"""
+
+import keras
+from keras import layers
+
+from tfrespam.layers import ResPAM
+from tfrespam.models.blocks import check_choice, conv_relu, double_conv, image_input, probability, scaled, upsample
+
+STEMS = ("strided", "full_resolution")
+DECODERS = ("bilinear", "bilinear_batch_normalization", "transposed")
+
+
+def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam", fusion="add", fusion_weights="none",
+                modules=(3, 3, 3, 3), expansion=4, placement="stage", downsampling="residual", stem="strided",
+                decoder="bilinear", batch_normalization=True, reduction=16, shared_crc=True, crc_bias=True,
+                spatial_bias=False, spatial_batch_normalization=False, projection_batch_normalization=False,
+                projection_activation=None):
+    """ResPAM U-Net.
+
+    Args:
+        input_shape: (height, width, channels), sides multiples of 32 (16 with stem="full_resolution").
+        width: Factor on every channel count.
+        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        attention: "pam", or for ablations "cbam", "scse", "se", "none".
+        modules: Residual modules in each of the four stages; ResNet-50 has (3, 4, 6, 3).
+        expansion: Width of a residual module's output over its inner width.
+        placement: Attention after each "stage" or after each "module".
+        downsampling: Where a stage halves the size: "residual", "max_pool" or "projection".
+        stem: "strided" (7x7 with stride 2, and a max-pool) or "full_resolution" (two 3x3 convolutions).
+        decoder: "bilinear", "bilinear_batch_normalization" or "transposed" (2x2 transposed convolutions).
+        batch_normalization: Whether stem and residual modules have it.
+        fusion: "add" (equation 4), "concat" or "add_and_restore"; with the last two all stages have ResNet-50's width.
+        fusion_weights, reduction, shared_crc, crc_bias, spatial_bias, spatial_batch_normalization,
+        projection_batch_normalization, projection_activation: As in `tfrespam.layers.PAM`.
+    """
+    check_choice("stem", stem, STEMS)
+    check_choice("decoder", decoder, DECODERS)
+    strided = stem == "strided"
+    if len(modules) != 4:
+        raise ValueError(f"Argument `modules` must hold four numbers, one for each stage. Received: modules={modules}")
+    attention_options = {"fusion": fusion, "fusion_weights": fusion_weights, "reduction": reduction,
+                         "shared_crc": shared_crc, "crc_bias": crc_bias, "spatial_bias": spatial_bias,
+                         "spatial_batch_normalization": spatial_batch_normalization,
+                         "projection_batch_normalization": projection_batch_normalization,
+                         "projection_activation": projection_activation}  # fmt: skip
+    image, features = image_input(input_shape, 32 if strided else 16, normalization)
+
+    first = scaled(64, width)
+    if strided:
+        features = conv_relu(features, first, "stem", 7, 2, batch_normalization)  # 1/2, 64
+        skips = [features]
+        features = layers.MaxPooling2D(3, 2, "same", name="stem_pool")(features)  # 1/4
+    else:
+        features = double_conv(features, first, "stem", batch_normalization)  # 1/1, 64
+        skips = [features]
+
+    for index, channels in enumerate((256, 512, 1024, 2048)):
+        features = ResPAM(
+            scaled(channels, width), modules[index], 1 if strided and index == 0 else 2, expansion, downsampling,
+            placement, batch_normalization, attention, attention_options, name=f"stage{index + 1}")(features)
+        skips.append(features)
+    skips.pop()  # the deepest map is no skip
+
+    for channels in (512, 256, 128, 64):
+        features = _decode(features, skips.pop(), scaled(channels, width), decoder, f"decoder{channels}")
+    if strided:  # from 1/2 to full size
+        features = double_conv(_enlarge(features, decoder, "head_up"), first, "head",
+                               decoder == "bilinear_batch_normalization")
+    return keras.Model(image, probability(features), name="respam_unet")
+
+
+def _enlarge(features, decoder, name):
+    if decoder == "transposed":
+        return layers.Conv2DTranspose(features.shape[-1], 2, 2, name=name)(features)
+    return upsample(features, name)
+
+
+def _decode(features, skip, filters, decoder, name):
+    features = layers.Concatenate(name=f"{name}_concat")([skip, _enlarge(features, decoder, f"{name}_up")])
+    return double_conv(features, filters, name, decoder == "bilinear_batch_normalization")

@@ -1,0 +1,33 @@
+"""U-Net: Ronneberger, Fischer, Brox, MICCAI 2015, LNCS 9351:234-241, doi 10.1007/978-3-319-24574-4_28.
+
+Departures: "same" padding, so that the output has the input's size and nothing is cropped; batch normalisation on
+demand (on by default); no dropout; one output channel with a sigmoid.
+"""
+
+import keras
+from keras import layers
+
+from tfrespam.models.blocks import double_conv, image_input, probability, scaled
+
+
+def unet(input_shape, width=1.0, *, normalization="none", batch_normalization=True):
+    """U-Net.
+
+    Args:
+        input_shape: (height, width, channels), sides multiples of 16.
+        width: Factor on every channel count; 0.5 is the baseline of Connected-UNets.
+        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        batch_normalization: Whether each 3x3 convolution is followed by batch normalisation.
+    """
+    image, features = image_input(input_shape, 16, normalization)
+    skips = []
+    for channels in (64, 128, 256, 512):
+        features = double_conv(features, scaled(channels, width), f"encoder{channels}", batch_normalization)
+        skips.append(features)
+        features = layers.MaxPooling2D(2, name=f"pool{channels}")(features)
+    features = double_conv(features, scaled(1024, width), "bottom", batch_normalization)
+    for channels in (512, 256, 128, 64):
+        features = layers.Conv2DTranspose(scaled(channels, width), 2, 2, name=f"up{channels}")(features)
+        features = layers.Concatenate(name=f"concat{channels}")([skips.pop(), features])
+        features = double_conv(features, scaled(channels, width), f"decoder{channels}", batch_normalization)
+    return keras.Model(image, probability(features), name="unet")
