@@ -1,0 +1,62 @@
+"""PNG and JPEG bytes to grey values and back, inside the exported graph."""
+
+import tensorflow as tf
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JPEG_SIGNATURE = b"\xff\xd8\xff"
+READABLE, TOO_LARGE, UNREADABLE = 0, 1, 2
+
+
+def decode(data: tf.Tensor, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """One encoded picture to grey values.
+
+    Args:
+        data: Scalar string: PNG (8 or 16 bit) or JPEG, grey or RGB.
+        max_pixels: Larger pictures are not decoded; their size is read from the header alone.
+
+    Returns:
+        Grey values (H, W, 1) float32 in [0, 1], and READABLE, TOO_LARGE or UNREADABLE; unless READABLE the picture is
+        a single black pixel. RGB becomes luma (ITU-R BT.601).
+    """
+    # A graph cannot catch the error of an op that decodes; a dataset of one element can leave that element out.
+    decoded = tf.data.Dataset.from_tensors(data).map(lambda data: _decode(data, max_pixels)).ignore_errors()
+    unreadable = tf.data.Dataset.from_tensors((_black_pixel(), UNREADABLE))
+    return decoded.concatenate(unreadable).take(1).get_single_element()
+
+
+def encode_mask(mask: tf.Tensor) -> tf.Tensor:
+    """(H, W, 1) bool to an 8-bit PNG of 0 and 255."""
+    return tf.io.encode_png(tf.cast(mask, tf.uint8) * 255)
+
+
+def encode_probability(probability: tf.Tensor) -> tf.Tensor:
+    """(H, W, 1) float32 in [0, 1] to a 16-bit PNG of round(65535 p)."""
+    return tf.io.encode_png(tf.cast(tf.round(probability * 65535.0), tf.uint16))
+
+
+def _decode(data: tf.Tensor, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
+    is_jpeg = tf.strings.substr(data, 0, 3) == JPEG_SIGNATURE
+    height_width = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(data)[:2], lambda: _png_size(data))
+    too_large = tf.reduce_prod(tf.cast(height_width, tf.int64)) > max_pixels
+    picture = tf.cond(too_large, _black_pixel, lambda: tf.cond(is_jpeg, lambda: _jpeg(data), lambda: _png(data)))
+    return picture, tf.where(too_large, TOO_LARGE, READABLE)
+
+
+def _png_size(data: tf.Tensor) -> tf.Tensor:
+    """Height and width from the header, which the PNG standard puts first: (2,) int32."""
+    tf.debugging.assert_equal(tf.strings.substr(data, 0, 8), tf.constant(PNG_SIGNATURE))
+    width_height = tf.io.decode_raw(tf.strings.substr(data, 16, 8), tf.int32, little_endian=False)
+    return tf.reshape(width_height, [2])[::-1]
+
+
+def _jpeg(data: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.io.decode_jpeg(data, channels=1, dct_method="INTEGER_ACCURATE"), tf.float32) / 255.0
+
+
+def _png(data: tf.Tensor) -> tf.Tensor:
+    """Without `dtype` TensorFlow cuts 16-bit pictures down to 8; with it, 8-bit ones are multiplied by 257."""
+    return tf.cast(tf.io.decode_png(data, channels=1, dtype=tf.uint16), tf.float32) / 65535.0
+
+
+def _black_pixel() -> tf.Tensor:
+    return tf.zeros([1, 1, 1], tf.float32)

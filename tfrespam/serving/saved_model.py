@@ -1,0 +1,105 @@
+"""Exported models on disk: where they are, and what they answer."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfrespam.errors import UserError
+
+METADATA = "metadata.json"
+
+
+class Segmentation(NamedTuple):
+    """What `predict_bytes` answers for one picture."""
+
+    mask_png: bytes  # 8 bit, 0 or 255, at the picture's size
+    probability_png: bytes  # 16 bit, round(65535 probability), at the picture's size
+    tumour_fraction: float
+
+
+class ExportedModel:
+    """The signatures of one SavedModel as functions on arrays and bytes.
+
+    Args:
+        path: The version's folder.
+    """
+
+    def __init__(self, path: Path):
+        import tensorflow as tf
+
+        self.path = path
+        self.metadata = read_metadata(path)
+        self._loaded = tf.saved_model.load(os.fspath(path))
+
+    def predict_images(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities (N, H, W, 1) float32 of `images` (N, H, W, 1) in [0, 1], of any one size."""
+        signature = self._loaded.signatures["serving_default"]
+        return signature(image=np.asarray(images, np.float32))["probability"].numpy()
+
+    def predict_bytes(self, pictures: Sequence[bytes]) -> list[Segmentation]:
+        """Masks of PNG or JPEG files, of any sizes. Raises UserError that lists the positions of unusable ones."""
+        import tensorflow as tf
+
+        if not pictures:
+            return []
+        try:
+            answer = self._loaded.signatures["predict_bytes"](image_bytes=tf.constant(list(pictures), tf.string))
+        except tf.errors.InvalidArgumentError as error:
+            raise UserError(_fault(str(error))) from None
+        columns = (answer[name].numpy() for name in ("mask_png_bytes", "probability_png_bytes", "tumour_fraction"))
+        return [Segmentation(mask, probability, float(share)) for mask, probability, share in zip(*columns, strict=True)]
+
+
+def load(path: str | os.PathLike) -> ExportedModel:
+    """The exported model at `path`, an experiment's folder (its newest version) or a version's. Raises UserError."""
+    return ExportedModel(locate(path))
+
+
+def locate(path: str | os.PathLike) -> Path:
+    """The folder with saved_model.pb: `path` itself, or its subfolder with the highest number. Raises UserError."""
+    path = Path(path)
+    if is_saved_model(path):
+        return path
+    if not path.is_dir():
+        raise UserError(f"no exported model: expected a folder of saved_models/. Received: {path}")
+    found = [version for version in versions(path) if is_saved_model(path / str(version))]
+    if not found:
+        raise UserError(f"{path} holds no exported model: expected saved_model.pb in it or in a numbered subfolder")
+    return path / str(found[-1])
+
+
+def newest(models_dir: str | os.PathLike) -> Path | None:
+    """The version folder written last under `models_dir`, of whatever experiment; None when there is none."""
+    files = [file for file in Path(models_dir).glob("*/*/saved_model.pb") if file.parent.name.isdecimal()]
+    return max(files, key=lambda file: file.stat().st_mtime_ns).parent if files else None
+
+
+def versions(experiment: Path) -> list[int]:
+    """The numbers of an experiment's version folders, whether usable or not, in ascending order."""
+    if not experiment.is_dir():
+        return []
+    return sorted(int(folder.name) for folder in experiment.iterdir() if folder.name.isdecimal())
+
+
+def is_saved_model(path: Path) -> bool:
+    return (path / "saved_model.pb").is_file()
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What was written beside the graph about it; {} for a SavedModel of another origin. Raises UserError."""
+    try:
+        return json.loads((path / METADATA).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path / METADATA} cannot be read ({error}). Export the model again") from None
+
+
+def _fault(message: str) -> str:
+    """The sentence of our own check inside TensorFlow's report."""
+    lines = [line for line in message.splitlines() if line.startswith("assertion failed: [image_bytes")]
+    return lines[0].removeprefix("assertion failed: [").removesuffix("]") if lines else message
