@@ -1,0 +1,182 @@
+"""Stage `prepare`: a download or a folder of pictures -> TFRecord shards, index, ledger and folds."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+from tfrespam import cli
+from tfrespam.config import Experiment
+from tfrespam.errors import UserError
+
+
+def prepare(
+    source: str,
+    data_dir: str | None = None,
+    name: str | None = None,
+    view: Literal["roi", "film"] = "roi",
+    context: float = 1.6,
+    image_size: int = 224,
+    workers: int | None = None,
+) -> None:
+    """Reads mammograms and masks, repairs what can be repaired, and stores training examples.
+
+    Args:
+        source: A CBIS-DDSM download (case-list, NBIA or Kaggle layout), INbreast, or a folder with images/ and masks/.
+        data_dir: Home of the prepared data sets (default: $TFRESPAM_DATA_DIR, or datasets/).
+        name: Name of the data set (default: the source's own).
+        view: "roi" for a crop around each lesion, "film" for the whole breast.
+        context: Side of a crop over the lesion's longest box side.
+        image_size: Side of the stored pictures, in pixels.
+        workers: Processes that read films (default: one per core).
+    """
+    home = Path(data_dir or Experiment().data_dir)
+    path = prepare_source(Path(source), home, name, view, context, image_size, workers)
+    cli.console.print(f"\nNext: python -m tfrespam.train --config FILE --data_dir {home} --data.dataset {path.parent.name}")
+
+
+def prepare_source(source: Path, home: Path, name: str | None, view: str, context: float, image_size: int,
+                   workers: int | None = None) -> Path:  # fmt: skip
+    """Prepares `source` under `home` unless that is done already; returns the data set's folder."""
+    from tfrespam.data.prepared import config_name
+    from tfrespam.data.sources import find_source
+    from tfrespam.files import whole_directory
+
+    _check(context, image_size, workers)
+    if not source.is_dir():
+        raise UserError(f"--source must be a folder that exists. Received: {source}")
+    module = find_source(source)
+    inventory = module.scan(source)
+    name = name or inventory.name
+    path = home / name / config_name(view, context, image_size)
+    plan = {"dataset": name, "layout": inventory.layout, "view": view, "context": context, "image_size": image_size,
+            "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
+    if _is_done(path, plan):
+        cli.console.print(f"{path}: already prepared from this source, nothing to do")
+        return path
+    cli.console.print(f"{name}: {inventory.layout} layout, {len(inventory.films)} films to read")
+    with whole_directory(path) as folder:
+        ledger = _write(folder, module, inventory, plan, workers)
+    _say(path, ledger)
+    return path
+
+
+def _check(context: float, image_size: int, workers: int | None) -> None:
+    if context < 1:
+        raise UserError(f"--context must be at least 1 (the lesion's own box). Received: {context}")
+    if image_size < 32:
+        raise UserError(f"--image_size must be at least 32 pixels. Received: {image_size}")
+    if workers is not None and workers < 1:
+        raise UserError(f"--workers must be 1 or more. Received: {workers}")
+
+
+def _fingerprint(source: Path, inventory) -> str:
+    """Changes when a file of the source is added, removed, or changes in size or time of change."""
+    digest = hashlib.sha256(repr((inventory.films, inventory.ledger)).encode())
+    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+        state = file.stat()
+        digest.update(f"{file.relative_to(source)} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _is_done(path: Path, plan: dict) -> bool:
+    try:
+        facts = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return all(facts.get(key) == value for key, value in plan.items())
+
+
+def _write(folder: Path, module, inventory, plan: dict, workers: int | None) -> list:
+    """Writes everything into `folder`; returns the ledger."""
+    from tfrespam import runtime
+
+    runtime.before_tensorflow()
+    from tfrespam.data import builder, protocols
+    from tfrespam.data.examples import CropPolicy
+
+    policy = CropPolicy(plan["view"], plan["context"], plan["image_size"])
+    fold = {}
+    for split in ("train", "test"):
+        patients = [film.lesions[0].patient_id for film in inventory.films if film.lesions[0].split == split]
+        fold |= protocols.folds(patients)
+    ledger, by_split = list(inventory.ledger), {"train": [], "test": []}
+    for film in inventory.films:
+        by_split[film.lesions[0].split].append(film)
+
+    def examples(films: list) -> Iterator[tuple[str, dict]]:
+        for made, rows in _read_all(module.__name__, films, policy, workers):
+            ledger.extend(rows)
+            yield from ((example["lesion_id"], _storable(example, fold)) for example in made)
+
+    splits = {name: (lambda films=films: examples(films)) for name, films in by_split.items() if films}
+    if not splits:
+        raise UserError(f"no film of the source could be found on disk. See what is missing: {Counter(row.detail for row in ledger).most_common(3)}")
+    builder.write_shards(folder, splits)
+    _finish(folder, plan, ledger)
+    return ledger
+
+
+def _read_all(source: str, films: list, policy, workers: int | None) -> Iterable:
+    """Examples and ledger rows of every film, in order, read by a pool of processes under a progress bar."""
+    import functools
+    import multiprocessing
+
+    from tfrespam.data.examples import film_examples
+
+    bar, advance = cli.progress("reading films", len(films))
+    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
+    with bar, ProcessPoolExecutor(workers, mp_context=context) as pool:
+        for result in pool.map(functools.partial(film_examples, source), films, [policy] * len(films), chunksize=4):
+            advance()
+            yield result
+
+
+def _storable(example: dict, fold: dict[str, int]) -> dict:
+    import io
+
+    pictures = {name: io.BytesIO(example[name]) for name in ("image", "mask")}
+    return {**example, **pictures, "fold": fold[example["patient_id"]]}
+
+
+def _finish(folder: Path, plan: dict, ledger: list) -> None:
+    """Writes index.csv, ledger.csv and, last, dataset.json."""
+    import dataclasses
+
+    import numpy as np
+
+    from tfrespam import provenance
+    from tfrespam.data.builder import VERSION, read_index
+    from tfrespam.files import write_csv, write_json
+
+    index = read_index(folder / VERSION)
+    if not index:
+        raise UserError("no example could be made from this source. Its ledger says: "
+                        + ", ".join(f"{count} {action}" for action, count in Counter(r.action for r in ledger).items()))
+    write_csv(folder / "index.csv", index)
+    ledger.sort(key=lambda row: row.lesion_id)
+    write_csv(folder / "ledger.csv", [dataclasses.asdict(row) for row in ledger])
+    coverage = np.array([row["mass_pixels"] for row in index]) / plan["image_size"] ** 2
+    facts = {"examples": len(index), "patients": len({row["patient_id"] for row in index}),
+             "median_coverage": float(np.median(coverage)), "actions": Counter(row.action for row in ledger)}  # fmt: skip
+    write_json(folder / "dataset.json", {**plan, **facts, "version": VERSION, "command": provenance.command(),
+                                         "versions": provenance.versions()})  # fmt: skip
+
+
+def _say(path: Path, ledger: list) -> None:
+    facts = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+    actions = ", ".join(f"{count} {action}" for action, count in Counter(row.action for row in ledger).most_common())
+    cli.console.print(f"ledger: {len(ledger)} lesions of the list: {actions}")
+    cli.console.print(f"{facts['examples']} examples of {facts['patients']} patients; median coverage (share of a "
+                      f"picture that is mass) {facts['median_coverage']:.3f}\n{path}")
+
+
+def main() -> None:
+    cli.run(prepare)
+
+
+if __name__ == "__main__":
+    main()
