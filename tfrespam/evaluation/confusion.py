@@ -1,0 +1,112 @@
+"""Overlap scores of binary masks from their pixel counts: per image, or pooled over the pixels of all images.
+
+Scores that divide 0 by 0 follow one rule (`_ratio`): 1 when reference and prediction agree in every pixel, else 0.
+So an empty prediction of an empty reference scores 1 in everything; an empty prediction of a mass has precision 0,
+and a false alarm in an empty picture sensitivity 0. No image ever drops out of a mean.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Counts(NamedTuple):
+    """Pixels of each kind, int64: shape (N,) per image, () when pooled. Every score of this module takes one."""
+
+    tp: np.ndarray
+    fp: np.ndarray
+    fn: np.ndarray
+    tn: np.ndarray
+
+    def pooled(self) -> "Counts":
+        """The counts of all images together: large masses then weigh more than small ones."""
+        return Counts(*(np.sum(count) for count in self))
+
+
+def binarise(probability: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+    """Where the probability reaches the threshold; the only place that says so is this (and `tfrespam.metrics`)."""
+    return np.asarray(probability) >= threshold
+
+
+def count_pixels(reference: np.ndarray, prediction: np.ndarray) -> Counts:
+    """Counts per image.
+
+    Args:
+        reference: Masks (N, H, W) or (N, H, W, 1), bool or 0 and nonzero.
+        prediction: Masks of the same shape; probabilities go through `binarise` first.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    reference, prediction = np.asarray(reference) != 0, np.asarray(prediction) != 0
+    if reference.shape != prediction.shape:
+        raise ValueError("Reference and prediction must have the same shape (N, H, W). "
+                         f"Received: {reference.shape} and {prediction.shape}")
+    pixels = tuple(range(1, reference.ndim))
+    tp = np.count_nonzero(reference & prediction, axis=pixels)
+    fp = np.count_nonzero(prediction, axis=pixels) - tp
+    fn = np.count_nonzero(reference, axis=pixels) - tp
+    tn = int(np.prod(reference.shape[1:])) - tp - fp - fn
+    return Counts(*(np.asarray(count, dtype=np.int64) for count in (tp, fp, fn, tn)))
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray, counts: Counts) -> np.ndarray:
+    agree = (counts.fp + counts.fn == 0).astype(float)
+    return np.where(denominator == 0, agree, numerator / np.where(denominator == 0, 1, denominator))
+
+
+def dice(counts: Counts) -> np.ndarray:
+    """2 TP / (2 TP + FP + FN)."""
+    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn, counts)
+
+
+def dice_background(counts: Counts) -> np.ndarray:
+    """2 TN / (2 TN + FP + FN)."""
+    return _ratio(2 * counts.tn, 2 * counts.tn + counts.fp + counts.fn, counts)
+
+
+def dice_two_class(counts: Counts) -> np.ndarray:
+    """Mean of the Dice of mass and of background."""
+    return (dice(counts) + dice_background(counts)) / 2
+
+
+def iou(counts: Counts) -> np.ndarray:
+    """TP / (TP + FP + FN)."""
+    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn, counts)
+
+
+def iou_background(counts: Counts) -> np.ndarray:
+    """TN / (TN + FP + FN)."""
+    return _ratio(counts.tn, counts.tn + counts.fp + counts.fn, counts)
+
+
+def miou(counts: Counts) -> np.ndarray:
+    """Mean of the IoU of mass and of background."""
+    return (iou(counts) + iou_background(counts)) / 2
+
+
+def precision(counts: Counts) -> np.ndarray:
+    """TP / (TP + FP)."""
+    return _ratio(counts.tp, counts.tp + counts.fp, counts)
+
+
+def sensitivity(counts: Counts) -> np.ndarray:
+    """TP / (TP + FN)."""
+    return _ratio(counts.tp, counts.tp + counts.fn, counts)
+
+
+def specificity(counts: Counts) -> np.ndarray:
+    """TN / (TN + FP)."""
+    return _ratio(counts.tn, counts.tn + counts.fp, counts)
+
+
+SCORES: dict[str, Callable[[Counts], np.ndarray]] = {
+    "dice": dice,
+    "iou": iou,
+    "miou": miou,
+    "dice_two_class": dice_two_class,
+    "precision": precision,
+    "sensitivity": sensitivity,
+    "specificity": specificity,
+}
