@@ -1,0 +1,121 @@
+"""The breast without its masses: outline, fat and glandular tissue, ducts, vessels, pectoral muscle, nipple.
+
+Every breast is drawn with the chest wall at the left edge of the film (a left breast as it is hung); the film mirrors
+right breasts. Values are film brightness, 0 (bare film) to about 1.
+"""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from tfrespam.data.phantom_texture import power_law, radial_strands, strands
+
+
+@dataclasses.dataclass(frozen=True)
+class Anatomy:
+    """One breast in one view."""
+
+    brightness: np.ndarray  # (H, W) float32
+    depth: np.ndarray  # (H, W) float32: distance to the skin in pixels, 0 outside the breast
+    gland: np.ndarray  # (H, W) float32 in [0, 1]: share of glandular tissue
+    pectoral: np.ndarray  # (H, W) float32 in [0, 1]
+    nipple: tuple[float, float]  # y, x
+
+
+def draw_anatomy(
+    shape: tuple[int, int], view: str, size: float, density: int, rng: np.random.Generator
+) -> Anatomy:
+    """Draws a breast of `size` (0 small - 1 large) and BI-RADS `density` (1-4) in `view` (CC or MLO)."""
+    inside, nipple = _outline(shape, view, size, rng)
+    depth = _distance_to_skin(inside)
+    pectoral = _pectoral(shape, nipple, rng) if view == "MLO" else np.zeros(shape, np.float32)
+    gland = _gland(shape, depth, nipple, density, rng) * (1 - 0.8 * pectoral)
+    tissue = _tissue(shape, gland, nipple, rng) + _vessels(shape, nipple, rng)
+    muscle = pectoral * (0.2 + 0.02 * strands(shape, 30.0, 0.5, rng))
+    thickness = 1 - np.exp(-depth / rng.uniform(16, 28))  # the compressed breast thins out towards the skin
+    skin = 0.05 * np.exp(-(((depth - 3) / 2) ** 2))
+    brightness = thickness * (tissue + muscle) + skin * inside
+    return Anatomy(brightness.astype(np.float32), depth, gland, pectoral, nipple)
+
+
+def _outline(
+    shape: tuple[int, int], view: str, size: float, rng: np.random.Generator
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Returns the breast, (H, W) float32 0 or 1, and its nipple (y, x)."""
+    height, width = shape
+    reach = width * (0.5 + 0.33 * size + rng.uniform(-0.04, 0.04))
+    half = height * (0.27 + 0.12 * size + rng.uniform(-0.02, 0.02))
+    middle = height * rng.uniform(0.46, 0.54) if view == "CC" else height * 0.95 - half - rng.uniform(0, 0.06) * height
+    sag = 0.0 if view == "CC" else height * rng.uniform(0.0, 0.07)
+    edge = _profile(np.arange(-200, height + 200), middle, half, view, rng)
+    yy, xx = np.mgrid[:height, :width].astype(np.float32)
+    hung = yy - sag * (xx / reach) ** 2  # gravity pulls the tip of the breast further down than its root
+    inside = (xx < reach * np.interp(hung, np.arange(-200, height + 200), edge)).astype(np.float32)
+    nipple = (middle + sag, reach)
+    cv2.ellipse(inside, (round(reach), round(nipple[0])), (11, 9), 0, 0, 360, 1.0, -1)
+    smooth = cv2.GaussianBlur(cv2.copyMakeBorder(inside, 0, 0, 32, 0, cv2.BORDER_CONSTANT, value=1.0), (0, 0), 4.0)
+    return (smooth[:, 32:] > 0.5).astype(np.float32), nipple
+
+
+def _profile(y: np.ndarray, middle: float, half: float, view: str, rng: np.random.Generator) -> np.ndarray:
+    """How far the breast reaches from the chest wall at each height, as a fraction of its reach."""
+    t = (y - middle) / half
+    lobe = np.cos(np.clip(t, -1, 1) * np.pi / 2) ** rng.uniform(0.55, 0.85)
+    skirt = rng.uniform(0.05, 0.14) * np.exp(-np.abs(np.abs(t) - 0.9) / 0.12)
+    if view == "CC":
+        return np.maximum(lobe, skirt)
+    axilla = rng.uniform(0.5, 0.72) - rng.uniform(0.05, 0.2) * np.clip((middle - y) / middle, 0, 1)
+    tail = np.where(y < middle, axilla, skirt)
+    return np.log(np.exp(12 * lobe) + np.exp(12 * tail)) / 12 - np.log(2) / 12 * (y < middle)
+
+
+def _distance_to_skin(inside: np.ndarray) -> np.ndarray:
+    """Distance to the air in pixels; film edges that cut the breast are no skin."""
+    padded = cv2.copyMakeBorder(inside.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+
+
+def _pectoral(shape: tuple[int, int], nipple: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """The muscle's wedge in the upper corner at the chest wall, with a slightly convex edge."""
+    foot, top = nipple[0] * rng.uniform(0.8, 1.15), nipple[1] * rng.uniform(0.35, 0.6)
+    yy, xx = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    down = np.clip(yy / foot, 0, 1)
+    edge = top * (1 - down) * (1 + rng.uniform(0.1, 0.6) * down) + 6 * np.sin(yy / rng.uniform(60, 120))
+    soft = np.clip((edge - xx) / rng.uniform(3, 7), -30, 30)
+    return (down < 1) / (1 + np.exp(-soft))
+
+
+def _gland(
+    shape: tuple[int, int], depth: np.ndarray, nipple: tuple[float, float], density: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Glandular tissue: clouds within a fan that opens behind the nipple; more of it in denser breasts."""
+    yy, xx = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    behind, aside = (nipple[1] - xx) / nipple[1], (yy - nipple[0] + rng.uniform(0, 40)) / (0.55 * nipple[1])
+    fan = np.exp(-(((behind - 0.42) / 0.36) ** 2) - (aside / (0.35 + 0.75 * np.clip(behind, 0, 1))) ** 2)
+    clouds = power_law(shape, rng)
+    level = 2.2 * fan + 0.55 * clouds - (2.1, 1.7, 1.25, 0.8)[density - 1]
+    return (1 / (1 + np.exp(-level / 0.28)) * (1 - np.exp(-((depth / 35) ** 2)))).astype(np.float32)
+
+
+def _tissue(
+    shape: tuple[int, int], gland: np.ndarray, nipple: tuple[float, float], rng: np.random.Generator
+) -> np.ndarray:
+    """Fat and gland with their texture; the gland is brighter and coarser, and its ducts run to the nipple."""
+    texture = power_law(shape, rng)
+    ducts = radial_strands(shape, nipple, 0.22, rng)
+    septa = strands(shape, 34.0, 0.13, rng) + strands(shape, 18.0, 0.13, rng)
+    flat = rng.uniform(0.26, 0.36) + rng.uniform(0.16, 0.26) * gland
+    return flat + (0.022 + 0.03 * gland) * texture + (0.02 + 0.05 * gland) * ducts + (0.012 + 0.02 * gland) * septa
+
+
+def _vessels(shape: tuple[int, int], nipple: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """Two to five vessels that wander from the chest wall towards the nipple."""
+    canvas = np.zeros(shape, np.float32)
+    for _ in range(rng.integers(2, 6)):
+        x = np.linspace(0, nipple[1] * rng.uniform(0.5, 0.9), 40)
+        start = nipple[0] + rng.uniform(-0.3, 0.3) * shape[0]
+        course = start + (nipple[0] - start) * (x / nipple[1]) ** 2 + np.cumsum(rng.normal(0, 2.5, x.size))
+        points = np.round(8 * np.stack([x, course], 1)).astype(np.int32)
+        cv2.polylines(canvas, [points], False, float(rng.uniform(0.03, 0.07)), int(rng.integers(1, 4)), cv2.LINE_AA, 3)
+    return cv2.GaussianBlur(canvas, (0, 0), 1.0)

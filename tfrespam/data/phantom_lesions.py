@@ -1,0 +1,114 @@
+"""Masses: an outline in polar form, a brightness that ends at that outline, and a place in the breast."""
+
+import cv2
+import numpy as np
+
+from tfrespam.data.phantom_anatomy import Anatomy
+from tfrespam.data.phantom_patient import PhantomMass
+from tfrespam.data.phantom_texture import power_law
+
+CONTRAST = (0.075, 0.10, 0.13, 0.17, 0.22)  # peak brightness over the tissue, by subtlety 1-5
+SOFTNESS = {"CIRCUMSCRIBED": 0.04, "MICROLOBULATED": 0.05, "SPICULATED": 0.07, "OBSCURED": 0.1, "ILL_DEFINED": 0.14}
+ANGLES = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+
+
+def add_masses(
+    anatomy: Anatomy, masses: tuple[PhantomMass, ...], rng: np.random.Generator
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Returns the brightness with all masses added, (H, W) float32, and a mask (H, W) bool for each mass.
+
+    Masses add to the tissue they lie in, as X-ray shadows do. A mask is where its mass's outline lies: inside it.
+    """
+    brightness, masks, taken = anatomy.brightness.copy(), [], []
+    for mass in masses:
+        length = mass.length * rng.uniform(0.9, 1.1)  # a view shows the mass under another angle
+        place = _place(anatomy, mass, length, taken, rng)
+        taken.append((*place, length))
+        radius, spicules = outline(mass, rng)
+        shadow, mask = _shadow(brightness.shape, place, radius * length, mass, rng)
+        shadow += _spicules(brightness.shape, place, spicules, length)
+        brightness += CONTRAST[mass.subtlety - 1] * shadow
+        masks.append(mask)
+    return brightness, masks
+
+
+def outline(mass: PhantomMass, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draws a boundary r(theta) at ANGLES whose box has longest side 1, and spicules as rows (angle, from, to)."""
+    turn = rng.uniform(0, np.pi)
+    radius = mass.aspect / np.hypot(mass.aspect * np.cos(ANGLES - turn), np.sin(ANGLES - turn))
+    spicules = np.zeros((0, 3))
+    if mass.shape == "LOBULATED":
+        radius *= _lobes(rng)
+    if mass.shape.startswith("IRREGULAR"):
+        radius *= _waves(range(2, 8), 0.13, rng)
+    if mass.margins == "MICROLOBULATED":
+        radius *= _waves(range(8, 14), 0.03, rng)
+    if mass.margins == "SPICULATED":
+        spicules = np.stack([(t := rng.uniform(0, 2 * np.pi, rng.integers(9, 22))), *np.zeros((2, t.size))], 1)
+        for angle in spicules[:, 0]:
+            radius *= 1 + rng.uniform(0.05, 0.25) * _bump(angle, rng.uniform(0.06, 0.14))
+    radius /= np.ptp(radius * np.cos(ANGLES)) if _wide(radius) else np.ptp(radius * np.sin(ANGLES))
+    spicules[:, 1] = np.interp(spicules[:, 0], ANGLES, radius, period=2 * np.pi) * 0.9
+    spicules[:, 2] = spicules[:, 1] + rng.uniform(0.15, 0.5, len(spicules))
+    return radius, spicules
+
+
+def _wide(radius: np.ndarray) -> bool:
+    return np.ptp(radius * np.cos(ANGLES)) >= np.ptp(radius * np.sin(ANGLES))
+
+
+def _lobes(rng: np.random.Generator) -> np.ndarray:
+    """Two to five rounded lobes with notches between them."""
+    lobes, phase = rng.integers(2, 6), rng.uniform(0, np.pi)
+    return 1 - rng.uniform(0.2, 0.42) * (1 - np.abs(np.cos(lobes * ANGLES / 2 + phase)) ** 0.7)
+
+
+def _waves(orders: range, strength: float, rng: np.random.Generator) -> np.ndarray:
+    waves = sum(rng.normal() * np.cos(k * ANGLES + rng.uniform(0, 2 * np.pi)) / np.sqrt(k) for k in orders)
+    return np.clip(1 + strength * waves, 0.45, 1.6)
+
+
+def _bump(angle: float, width: float) -> np.ndarray:
+    away = np.abs((ANGLES - angle + np.pi) % (2 * np.pi) - np.pi)
+    return np.clip(1 - away / width, 0, None)
+
+
+def _place(
+    anatomy: Anatomy, mass: PhantomMass, length: float, taken: list, rng: np.random.Generator
+) -> tuple[float, float]:
+    """A centre (y, x) at about the mass's depth, wholly inside breast and film and off the other masses."""
+    height, width = anatomy.depth.shape
+    yy, xx = np.mgrid[:height:4, :width:4]
+    margin, depth = 0.75 * length + 6, anatomy.depth[::4, ::4]
+    free = (depth > margin) & (np.minimum.reduce([yy, xx, height - yy, width - xx]) > margin)
+    for y, x, other in taken:
+        free &= np.hypot(yy - y, xx - x) > 0.75 * (length + other)
+    behind = np.hypot(yy - anatomy.nipple[0], xx - anatomy.nipple[1]) / anatomy.nipple[1]
+    weight = np.exp(-(((behind - mass.depth) / 0.12) ** 2)) * (0.3 + anatomy.gland[::4, ::4])
+    weight = (weight * (1 - 0.95 * anatomy.pectoral[::4, ::4]) + 1e-9) * free
+    if not free.any():  # a small breast that is full already: the middle of what is left
+        weight = depth == depth.max()
+    chosen = rng.choice(weight.size, p=(weight / weight.sum()).ravel())
+    return float(yy.flat[chosen]), float(xx.flat[chosen])
+
+
+def _shadow(
+    shape: tuple[int, int], place: tuple[float, float], radius: np.ndarray, mass: PhantomMass, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mass's shadow, (H, W) float32 with peak about 1, and its mask; `radius` in pixels at ANGLES."""
+    yy, xx = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    dy, dx = yy - np.float32(place[0]), xx - np.float32(place[1])
+    boundary = np.interp(np.arctan2(dy, dx).ravel(), ANGLES, radius, period=2 * np.pi).reshape(shape)
+    share = np.hypot(dy, dx) / boundary
+    edge = 1 / (1 + np.exp(np.clip((share - 1) / SOFTNESS[mass.margins], -30, 30)))
+    dome = 0.75 + 0.25 * np.clip(1 - share**2, 0, 1)
+    return (edge * dome * (1 + 0.1 * power_law(shape, rng))).astype(np.float32), share < 1
+
+
+def _spicules(shape: tuple[int, int], place: tuple[float, float], spicules: np.ndarray, length: float) -> np.ndarray:
+    canvas = np.zeros(shape, np.float32)
+    for angle, start, end in spicules:
+        way = np.outer([start, end], [np.cos(angle), np.sin(angle)]) * length + np.array(place[::-1])
+        (x0, y0), (x1, y1) = np.round(way * 8).astype(int).tolist()
+        cv2.line(canvas, (x0, y0), (x1, y1), 0.5, 1, cv2.LINE_AA, 3)
+    return cv2.GaussianBlur(canvas, (0, 0), 0.9)
