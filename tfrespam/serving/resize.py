@@ -21,6 +21,25 @@ def resize(pictures: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     return tf.cond(tf.reduce_all(shape == size), lambda: pictures, lambda: _resampled(pictures, shape, size))
 
 
+def to_square(pictures: tf.Tensor) -> tf.Tensor:
+    """Pads (N, H, W, 1) with black on both sides to (N, S, S, 1), S the longer of H and W."""
+    shape = tf.shape(pictures)[1:3]
+    before = _margin_before(shape)
+    after = tf.reduce_max(shape) - shape - before
+    margins = tf.stack([before, after], axis=1)
+    return tf.pad(pictures, tf.pad(margins, [[1, 1], [0, 0]]))
+
+
+def from_square(pictures: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Undoes `to_square`: the (N, height, width, 1) part of (N, S, S, 1) that is no padding."""
+    before = _margin_before(size)
+    return pictures[:, before[0] : before[0] + size[0], before[1] : before[1] + size[1]]
+
+
+def _margin_before(shape: tf.Tensor) -> tf.Tensor:
+    return (tf.reduce_max(shape) - shape + 1) // 2  # the odd pixel goes first, as in data.crop.square_around
+
+
 def _resampled(pictures: tf.Tensor, shape: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     rows = _triangle_weights(shape[0], size[0])
     columns = _triangle_weights(shape[1], size[1])
@@ -31,7 +50,7 @@ def _resampled(pictures: tf.Tensor, shape: tf.Tensor, size: tf.Tensor) -> tf.Ten
 def _triangle_weights(length: tf.Tensor, new_length: tf.Tensor) -> tf.Tensor:
     """(new_length, length): how much each old pixel gives to each new one, by a triangle about the new pixel's centre.
 
-    The triangle is one old pixel wide to each side when enlarging and one new pixel wide when shrinking.
+    The triangle reaches one old pixel to each side when enlarging and one new pixel when shrinking.
     """
     scale = tf.cast(length, tf.float32) / tf.cast(new_length, tf.float32)
     centres = (tf.range(tf.cast(new_length, tf.float32)) + 0.5) * scale

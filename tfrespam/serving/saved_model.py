@@ -51,7 +51,7 @@ class ExportedModel:
         except tf.errors.InvalidArgumentError as error:
             raise UserError(_fault(str(error))) from None
         columns = (answer[name].numpy() for name in ("mask_png_bytes", "probability_png_bytes", "tumour_fraction"))
-        return [Segmentation(mask, probability, float(share)) for mask, probability, share in zip(*columns, strict=True)]
+        return [Segmentation(mask, png, float(share)) for mask, png, share in zip(*columns, strict=True)]
 
 
 def load(path: str | os.PathLike) -> ExportedModel:

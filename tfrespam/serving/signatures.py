@@ -1,12 +1,13 @@
 """A trained network as a SavedModel that takes pictures as they come and gives masks at their own size."""
 
+import dataclasses
 import os
 
 import keras
 import tensorflow as tf
 
 from tfrespam.serving import codecs
-from tfrespam.serving.resize import resize
+from tfrespam.serving.resize import from_square, resize, to_square
 
 MAX_PIXELS = 1 << 26  # 67 million; a film digitised at 42 um has about 25 million
 SIGNATURES = {
@@ -17,7 +18,7 @@ SIGNATURES = {
     "predict_bytes": {
         "inputs": {"image_bytes": "string [N]: PNG (8 or 16 bit) or JPEG, grey or RGB, of any sizes"},
         "outputs": {
-            "mask_png_bytes": "string [N]: 8-bit PNG, 255 where probability >= threshold, else 0, at the picture's size",
+            "mask_png_bytes": "string [N]: 8-bit PNG, 255 where probability >= threshold, at the picture's size",
             "probability_png_bytes": "string [N]: 16-bit PNG of round(65535 probability), at the picture's size",
             "tumour_fraction": "float32 [N]: share of the picture's pixels inside the mask",
         },
@@ -26,12 +27,12 @@ SIGNATURES = {
 
 
 def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int, threshold: float = 0.5,
-                   max_pixels: int = MAX_PIXELS) -> None:  # fmt: skip
+                   keep_aspect: bool = False, max_pixels: int = MAX_PIXELS) -> None:  # fmt: skip
     """Writes `model` as a SavedModel with the signatures described in SIGNATURES.
 
     Everything a caller would otherwise have to repeat is in the graph: decoding, grey values to [0, 1], resizing to
-    the network and back. Pictures are stretched to the network's square. A batch with unreadable or too large
-    pictures fails with an InvalidArgumentError that lists their positions.
+    the network and back. A batch with unreadable or too large pictures fails with an InvalidArgumentError that lists
+    their positions.
 
     Args:
         model: Takes (N, image_size, image_size, 1) in [0, 1]; gives (N, image_size, image_size, 1), or a dict with
@@ -39,44 +40,68 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
         path: A folder, created or filled.
         image_size: Side of the network's input, in pixels.
         threshold: Probability from which a pixel belongs to the mask.
+        keep_aspect: Whether pictures that are not square are squared with black margins, or else stretched.
         max_pixels: Largest picture that `predict_bytes` decodes.
     """
-    size = tf.constant([image_size, image_size])
+    graph = _Graph(model, image_size, threshold, keep_aspect, max_pixels)
+    images = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serving_default", graph.serving_default, [images])
+    archive.add_endpoint("predict_bytes", graph.predict_bytes, [tf.TensorSpec([None], tf.string, name="image_bytes")])
+    archive.write_out(os.fspath(path), verbose=False)
 
-    def network(image):
-        output = model(image, training=False)
-        return tf.cast(output["probability"] if isinstance(output, dict) else output, tf.float32)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32, name="image")])
-    def serving_default(image):
-        return {"probability": resize(network(resize(image, size)), tf.shape(image)[1:3])}
+@dataclasses.dataclass(frozen=True)
+class _Graph:
+    """The way of a picture through the signatures; the arguments are those of `export_archive`."""
 
-    def read(data):
-        picture, state = codecs.decode(data, max_pixels)
-        resized = tf.ensure_shape(resize(picture[tf.newaxis], size)[0], [image_size, image_size, 1])
-        return resized, tf.shape(picture)[:2], state
+    model: keras.Model
+    image_size: int
+    threshold: float
+    keep_aspect: bool
+    max_pixels: int
 
-    def write(probability_and_size):
-        probability = resize(probability_and_size[0][tf.newaxis], probability_and_size[1])[0]
-        mask = probability >= threshold
+    def serving_default(self, image):
+        probability = self._network(self._to_network(image))
+        return {"probability": self._from_network(probability, tf.shape(image)[1:3])}
+
+    def predict_bytes(self, image_bytes):
+        network_shape = [self.image_size, self.image_size, 1]
+        specs = tf.TensorSpec(network_shape), tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.int32)
+        images, sizes, states = tf.map_fn(self._read, image_bytes, fn_output_signature=specs)
+        with tf.control_dependencies(_check(states, self.max_pixels)):
+            images = tf.identity(images)
+        probability = self._network(images)
+        specs = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32)
+        masks, probabilities, fractions = tf.map_fn(self._write, (probability, sizes), fn_output_signature=specs)
+        return {"mask_png_bytes": masks, "probability_png_bytes": probabilities, "tumour_fraction": fractions}
+
+    def _read(self, data):
+        picture, state = codecs.decode(data, self.max_pixels)
+        return self._to_network(picture[tf.newaxis])[0], tf.shape(picture)[:2], state
+
+    def _write(self, probability_and_size):
+        probability, size = probability_and_size
+        probability = self._from_network(probability[tf.newaxis], size)[0]
+        mask = probability >= self.threshold
         fraction = tf.reduce_mean(tf.cast(mask, tf.float32))
         return codecs.encode_mask(mask), codecs.encode_probability(probability), fraction
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def predict_bytes(image_bytes):
-        specs = (tf.TensorSpec([image_size, image_size, 1]), tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.int32))
-        resized, sizes, states = tf.map_fn(read, image_bytes, fn_output_signature=specs)
-        with tf.control_dependencies(_check(states, max_pixels)):
-            probability = network(tf.identity(resized))
-        specs = (tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32))
-        masks, probabilities, fractions = tf.map_fn(write, (probability, sizes), fn_output_signature=specs)
-        return {"mask_png_bytes": masks, "probability_png_bytes": probabilities, "tumour_fraction": fractions}
+    def _network(self, image):
+        output = self.model(image, training=False)
+        return tf.cast(output["probability"] if isinstance(output, dict) else output, tf.float32)
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint("serving_default", serving_default)
-    archive.add_endpoint("predict_bytes", predict_bytes)
-    archive.write_out(os.fspath(path), verbose=False)
+    def _to_network(self, image):
+        image = to_square(image) if self.keep_aspect else image
+        image = resize(image, tf.constant([self.image_size, self.image_size]))
+        return tf.ensure_shape(image, [None, self.image_size, self.image_size, 1])
+
+    def _from_network(self, probability, size):
+        if not self.keep_aspect:
+            return resize(probability, size)
+        longest = tf.reduce_max(size)
+        return from_square(resize(probability, tf.stack([longest, longest])), size)
 
 
 def _check(states: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
