@@ -1,0 +1,111 @@
+"""Intervals and tests for scores of images of which several belong to one patient.
+
+Images of one patient are not independent: the bootstrap draws patients with replacement and takes all their images
+(cluster bootstrap, Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x), and the Wilcoxon test compares one
+mean difference a patient. A value that is NaN is left out, as if its image did not exist; in a pair, both values are.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """A percentile interval; NaN at both ends when there is no value at all."""
+
+    low: float
+    high: float
+
+
+class Difference(NamedTuple):
+    """Mean of first minus second, and its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap_means(values: Sequence[float], patients: Sequence[str], weights: Sequence[float] | None = None,
+                    resamples: int = 2000, seed: int = 0) -> np.ndarray:
+    """sum(values) / sum(weights) in every resample of the patients.
+
+    Args:
+        values: (N,), one an image. For a pooled score: its numerator, such as 2 TP of Dice.
+        patients: (N,), the patient of each image. The same patients and seed give the same resamples, so means of
+            two models can be subtracted resample by resample.
+        weights: (N,), all 1 for a mean over images. For a pooled score: its denominator.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+
+    Returns:
+        (resamples,); NaN where a resample holds no value.
+    """
+    values = np.asarray(values, dtype=float)
+    weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=float)
+    if not values.shape == weights.shape == (len(patients),):
+        raise ValueError("Values, weights and patients must be equally many. "
+                         f"Received: {values.shape}, {weights.shape} and {len(patients)}")
+    if not len(patients):
+        return np.full(resamples, np.nan)
+    known = ~(np.isnan(values) | np.isnan(weights))
+    names, owner = np.unique(np.asarray(patients), return_inverse=True)
+    numerator = np.bincount(owner[known], values[known], len(names))
+    denominator = np.bincount(owner[known], weights[known], len(names))
+    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
+    with np.errstate(invalid="ignore"):
+        return (draws @ numerator) / (draws @ denominator)
+
+
+def _percentiles(means: np.ndarray, confidence: float) -> Interval:
+    means = means[~np.isnan(means)]
+    if not means.size:
+        return Interval(float("nan"), float("nan"))
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))
+
+
+def patient_bootstrap(values: Sequence[float], patients: Sequence[str], weights: Sequence[float] | None = None,
+                      resamples: int = 2000, seed: int = 0, confidence: float = 0.95) -> Interval:
+    """Percentile interval of the mean over images, or of the pooled score (see `bootstrap_means`)."""
+    return _percentiles(bootstrap_means(values, patients, weights, resamples, seed), confidence)
+
+
+def _paired(first: Sequence[float], second: Sequence[float], patients: Sequence[str]) -> np.ndarray:
+    difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    if difference.shape != (len(patients),):
+        raise ValueError("A paired comparison needs both values of every image. "
+                         f"Received: {len(first)}, {len(second)} and {len(patients)} patients")
+    return difference
+
+
+def paired_bootstrap_difference(first: Sequence[float], second: Sequence[float], patients: Sequence[str],
+                                resamples: int = 2000, seed: int = 0, confidence: float = 0.95) -> Difference:
+    """Mean over images of `first` minus `second`, values of the same images under two models, with its interval."""
+    difference = _paired(first, second, patients)
+    known = difference[~np.isnan(difference)]
+    mean = float(known.mean()) if known.size else float("nan")
+    return Difference(mean, *patient_bootstrap(difference, patients, None, resamples, seed, confidence))
+
+
+def paired_wilcoxon(first: Sequence[float], second: Sequence[float], patients: Sequence[str]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test on the patients' mean differences; 1 when all of them are 0."""
+    difference = _paired(first, second, patients)
+    known = ~np.isnan(difference)
+    names, owner = np.unique(np.asarray(patients)[known], return_inverse=True)
+    means = np.bincount(owner, difference[known], len(names)) / np.bincount(owner, minlength=len(names))
+    return float(stats.wilcoxon(means).pvalue) if np.any(means) else 1.0
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Adjusted p values that keep the chance of any false alarm at the level (Holm 1979, Scand. J. Statist. 6:65).
+
+    Returns:
+        (n,), in the order given: with p sorted upwards, the running maximum of (n - rank) p, at most 1.
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * np.arange(p_values.size, 0, -1)), 1.0)
+    return adjusted
