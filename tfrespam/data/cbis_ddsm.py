@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrespam.data import cbis_layouts, cbis_lists, cbis_repair
+from tfrespam.data import cbis_layouts, cbis_lists, cbis_repair, masks
 from tfrespam.data.cbis_layouts import Index
 from tfrespam.data.cbis_lists import Listed
 from tfrespam.data.cbis_repair import Candidate, Outcome
 from tfrespam.data.dicom import read_dicom, stretch
-from tfrespam.data.pictures import LOSSY, SUFFIXES, read_picture
+from tfrespam.data.pictures import SUFFIXES, read_picture
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError
 
@@ -40,17 +40,17 @@ def recognise(root: Path) -> bool:
 
 def scan(root: Path) -> Inventory:
     """Reads the case lists and the header of every file. Raises UserError without a list or without any film."""
-    root = Path(root)
-    rows = _read_lists(root)
+    root = Path(root).resolve()
+    rows, ledger = _unique(_read_lists(root))
     index, layout, present = _find_layout(root, rows)
-    films, ledger = [], []
+    films = []
     for lesions in _by_film(rows):
         gone = _why_gone(lesions, index, present)
         if gone:
             ledger += [LedgerRow(row.lesion.lesion_id, "", "", *gone) for row in lesions]
         else:
             films.append(_film(root, lesions, index))
-    return Inventory(_name(root), layout, tuple(films), tuple(ledger))
+    return Inventory(_name(root), layout, tuple(films), tuple(ledger), _notes(root))
 
 
 def read(film: Film) -> FilmPixels:
@@ -75,8 +75,23 @@ def _read_lists(root: Path) -> list[Listed]:
     return [row for split, path in lists.items() for row in cbis_lists.read_list(path, split, _name(root))]
 
 
+def _unique(rows: list[Listed]) -> tuple[list[Listed], list[LedgerRow]]:
+    """Rows without those whose lesion was listed before, which the ledger gets."""
+    first = {row.lesion.lesion_id: row for row in reversed(rows)}
+    repeated = [row for row in rows if first[row.lesion.lesion_id] is not row]
+    return ([row for row in rows if first[row.lesion.lesion_id] is row],
+            [LedgerRow(f"{row.lesion.lesion_id}_again", "", "", Action.SKIPPED_AMBIGUOUS,
+                       f"{row.lesion.lesion_id} is listed twice: the first row counts") for row in repeated])
+
+
 def _name(root: Path) -> str:
     return PHANTOM if (root / PHANTOM_MARK).exists() else NAME
+
+
+def _notes(root: Path) -> tuple[str, ...]:
+    if any(next(root.glob(f"{above}calc_case_description_*.csv"), None) for above in ("", "*/", "*/*/")):
+        return ("calcification lists are left aside: this software is about masses",)
+    return ()
 
 
 def _find_layout(root: Path, rows: list[Listed]) -> tuple[Index, str, set[str]]:
@@ -161,7 +176,7 @@ def _crops(root: Path, files: CbisFiles) -> Iterator[np.ndarray]:
             levels = cbis_repair.read_levels(root / candidate.path)
         except UserError:
             continue
-        if not cbis_repair.is_two_grey(levels, lossy=candidate.path.lower().endswith(LOSSY)):
+        if not masks.is_two_grey(levels, candidate.lossy):
             yield levels
 
 

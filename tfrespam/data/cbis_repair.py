@@ -7,14 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tfrespam.data import masks
 from tfrespam.data.dicom import read_stored
+from tfrespam.data.masks import size_text
 from tfrespam.data.pictures import LOSSY, SUFFIXES, read_picture
 from tfrespam.data.records import Action
 from tfrespam.errors import UserError
 
-MASK_SIDES = (0.5, 2.0)  # sides of a mask over those of its film: outside it is no mask of this film
 SUSPECT = 0.2  # dark minus bright share of pixels; 1,226 of the 1,231 training films have more
-SMEARED = 1 / 200  # share of in-between greys that JPEG leaves at the edges of a two-grey picture
 MATCH_HEIGHT = 400  # pixels: enough to tell a crop from its negative
 
 SERIOUSNESS = (Action.USED, Action.INVERTED, Action.REPAIRED_SIZE, Action.REPAIRED_SWAP)
@@ -26,6 +26,10 @@ class Candidate:
 
     path: str
     listed_as: str  # "mask" or "crop": what the case list takes it for
+
+    @property
+    def lossy(self) -> bool:
+        return self.path.lower().endswith(LOSSY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,65 +70,33 @@ def find_mask(root: Path, candidates: Iterable[Candidate], film_size: tuple[int,
         except UserError as error:
             damaged.append((candidate, str(error)))
             continue
-        if not is_two_grey(levels, lossy=candidate.path.lower().endswith(LOSSY)):
+        if not masks.is_two_grey(levels, candidate.lossy):
             crops.append(candidate)
-        elif not _fits(levels.shape, film_size):
+        elif not masks.belongs(levels.shape, film_size):
             misfits.append((candidate, levels.shape))
         else:
             return _accept(candidate, levels, film_size)
     return _explain(crops, misfits, damaged, film_size)
 
 
-def is_two_grey(levels: np.ndarray, lossy: bool) -> bool:
-    """Whether a picture has at most two grey levels; JPEG may smear a few pixels along the edges between them."""
-    low, high = int(levels.min()), int(levels.max())
-    if not lossy:
-        return np.count_nonzero(levels == low) + np.count_nonzero(levels == high) >= levels.size
-    quarter = (high - low) / 4
-    between = np.count_nonzero((levels > low + quarter) & (levels < high - quarter))
-    return high < 16 or (high > 128 and between <= SMEARED * levels.size)
-
-
-def _fits(size: tuple[int, int], film_size: tuple[int, int]) -> bool:
-    return all(MASK_SIDES[0] <= side / wanted <= MASK_SIDES[1] for side, wanted in zip(size, film_size, strict=True))
-
-
 def _accept(candidate: Candidate, levels: np.ndarray, film_size: tuple[int, int]) -> Outcome:
     repairs = []
     if candidate.listed_as == "crop":
         repairs.append((Action.REPAIRED_SWAP, "the mask lies where the list has the crop"))
-    mask = _binary(levels)
+    mask = masks.brighter(levels, candidate.lossy)
     if not mask.any():
-        return Outcome(None, candidate.path, ((Action.SKIPPED_EMPTY, "the mask is empty"),))
+        return Outcome(None, candidate.path, ((Action.SKIPPED_EMPTY, "the mask is one constant grey"),))
     if mask.shape != film_size:
-        repairs.append((Action.REPAIRED_SIZE, f"mask of {_size(mask.shape)} fitted to the film's {_size(film_size)}"))
-        mask = fit_mask(mask, film_size)
+        sizes = f"mask of {size_text(mask.shape)} fitted to the film's {size_text(film_size)}"
+        repairs.append((Action.REPAIRED_SIZE, sizes))
+        mask = masks.fit(mask, film_size)
     return Outcome(mask, candidate.path, tuple(repairs))
-
-
-def _binary(levels: np.ndarray) -> np.ndarray:
-    low, high = int(levels.min()), int(levels.max())
-    if levels.dtype == np.uint8 and high < 16 and high > 1:  # noise of an empty JPEG mask
-        return np.zeros(levels.shape, bool)
-    return levels > (low + high) / 2
-
-
-def fit_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scales a mask (H, W) bool to `size`, the outline halfway between pixels.
-
-    One rule for both known faults. Of a scaled mask it undoes the scale. Of a mask that lost a few rows at an unknown
-    side, no alignment is known to be right: stretching spreads the error, so that no pixel moves further than the
-    number of rows lost, and those far from the side that was trimmed hardly at all.
-    """
-    height, width = size
-    grey = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
-    return grey > 127
 
 
 def _explain(crops: list, misfits: list, damaged: list, film_size: tuple[int, int]) -> Outcome:
     if misfits:
         candidate, size = misfits[0]
-        text = f"two grey levels, but {_size(size)} cannot belong to a film of {_size(film_size)}"
+        text = f"two grey levels, but {size_text(size)} cannot belong to a film of {size_text(film_size)}"
         return Outcome(None, candidate.path, ((Action.SKIPPED_AMBIGUOUS, text),))
     if damaged:
         candidate, error = damaged[0]
@@ -134,10 +106,6 @@ def _explain(crops: list, misfits: list, damaged: list, film_size: tuple[int, in
         return Outcome(None, crops[0].path, ((Action.SKIPPED_AMBIGUOUS, text),))
     text = "only the crop is there" if crops else "neither mask nor crop is there"
     return Outcome(None, "", ((Action.SKIPPED_MISSING, text),))
-
-
-def _size(shape: tuple[int, int]) -> str:
-    return f"{shape[0]} x {shape[1]}"
 
 
 def is_negative(film: np.ndarray, crops: Iterable[np.ndarray]) -> bool:

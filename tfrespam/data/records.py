@@ -88,6 +88,7 @@ class Inventory:
     layout: str  # for the user: "tcia", "nbia", "kaggle", "folder", "inbreast"
     films: tuple[Film, ...]
     ledger: tuple[LedgerRow, ...] = ()  # lesions for which there is nothing to read (absent, missing film)
+    notes: tuple[str, ...] = ()  # what the user should be told about the source as a whole
 
 
 class Source(Protocol):
