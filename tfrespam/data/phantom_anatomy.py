@@ -30,9 +30,10 @@ def draw_anatomy(
     inside, nipple = _outline(shape, view, size, rng)
     depth = _distance_to_skin(inside)
     pectoral = _pectoral(shape, nipple, rng) if view == "MLO" else np.zeros(shape, np.float32)
-    gland = _gland(shape, depth, nipple, density, rng) * (1 - 0.8 * pectoral)
-    tissue = _tissue(shape, gland, nipple, rng) + _vessels(shape, nipple, rng)
-    muscle = pectoral * (0.2 + 0.02 * strands(shape, 30.0, 0.5, rng))
+    ducts = radial_strands(shape, nipple, rng)
+    gland = _gland(depth, nipple, density, ducts, rng) * (1 - 0.8 * pectoral)
+    tissue = _tissue(gland, ducts, rng) + _vessels(shape, nipple, rng)
+    muscle = pectoral * (0.2 + 0.02 * power_law(shape, rng))
     thickness = 1 - np.exp(-depth / rng.uniform(16, 28))  # the compressed breast thins out towards the skin
     skin = 0.05 * np.exp(-(((depth - 3) / 2) ** 2))
     brightness = thickness * (tissue + muscle) + skin * inside
@@ -53,7 +54,7 @@ def _outline(
     hung = yy - sag * (xx / reach) ** 2  # gravity pulls the tip of the breast further down than its root
     inside = (xx < reach * np.interp(hung, np.arange(-200, height + 200), edge)).astype(np.float32)
     nipple = (middle + sag, reach)
-    cv2.ellipse(inside, (round(reach), round(nipple[0])), (11, 9), 0, 0, 360, 1.0, -1)
+    cv2.ellipse(inside, (round(reach) - 2, round(nipple[0])), (9, 8), 0, 0, 360, 1.0, -1)
     smooth = cv2.GaussianBlur(cv2.copyMakeBorder(inside, 0, 0, 32, 0, cv2.BORDER_CONSTANT, value=1.0), (0, 0), 4.0)
     return (smooth[:, 32:] > 0.5).astype(np.float32), nipple
 
@@ -87,26 +88,23 @@ def _pectoral(shape: tuple[int, int], nipple: tuple[float, float], rng: np.rando
 
 
 def _gland(
-    shape: tuple[int, int], depth: np.ndarray, nipple: tuple[float, float], density: int, rng: np.random.Generator
+    depth: np.ndarray, nipple: tuple[float, float], density: int, ducts: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Glandular tissue: clouds within a fan that opens behind the nipple; more of it in denser breasts."""
-    yy, xx = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    yy, xx = np.mgrid[: depth.shape[0], : depth.shape[1]].astype(np.float32)
     behind, aside = (nipple[1] - xx) / nipple[1], (yy - nipple[0] + rng.uniform(0, 40)) / (0.55 * nipple[1])
     fan = np.exp(-(((behind - 0.42) / 0.36) ** 2) - (aside / (0.35 + 0.75 * np.clip(behind, 0, 1))) ** 2)
-    clouds = power_law(shape, rng)
-    level = 2.2 * fan + 0.55 * clouds - (2.1, 1.7, 1.25, 0.8)[density - 1]
-    return (1 / (1 + np.exp(-level / 0.28)) * (1 - np.exp(-((depth / 35) ** 2)))).astype(np.float32)
+    clouds = power_law(depth.shape, rng)
+    level = 2.2 * fan + 0.45 * clouds + 0.25 * ducts - (2.1, 1.7, 1.25, 0.8)[density - 1]
+    return (1 / (1 + np.exp(-level / 0.4)) * (1 - np.exp(-((depth / 35) ** 2)))).astype(np.float32)
 
 
-def _tissue(
-    shape: tuple[int, int], gland: np.ndarray, nipple: tuple[float, float], rng: np.random.Generator
-) -> np.ndarray:
+def _tissue(gland: np.ndarray, ducts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Fat and gland with their texture; the gland is brighter and coarser, and its ducts run to the nipple."""
-    texture = power_law(shape, rng)
-    ducts = radial_strands(shape, nipple, 0.22, rng)
-    septa = strands(shape, 34.0, 0.13, rng) + strands(shape, 18.0, 0.13, rng)
-    flat = rng.uniform(0.26, 0.36) + rng.uniform(0.16, 0.26) * gland
-    return flat + (0.022 + 0.03 * gland) * texture + (0.02 + 0.05 * gland) * ducts + (0.012 + 0.02 * gland) * septa
+    texture = power_law(gland.shape, rng)
+    septa = strands(gland.shape, (40.0, 70.0), 0.1, rng) + strands(gland.shape, (16.0, 30.0), 0.12, rng)
+    flat = rng.uniform(0.26, 0.36) + rng.uniform(0.14, 0.24) * gland
+    return flat + (0.022 + 0.03 * gland) * texture + (0.02 + 0.035 * gland) * ducts + 0.03 * septa
 
 
 def _vessels(shape: tuple[int, int], nipple: tuple[float, float], rng: np.random.Generator) -> np.ndarray:

@@ -40,7 +40,7 @@ def outline(mass: PhantomMass, rng: np.random.Generator) -> tuple[np.ndarray, np
     if mass.shape == "LOBULATED":
         radius *= _lobes(rng)
     if mass.shape.startswith("IRREGULAR"):
-        radius *= _waves(range(2, 8), 0.13, rng)
+        radius *= _waves(range(2, 8), 0.17, rng)
     if mass.margins == "MICROLOBULATED":
         radius *= _waves(range(8, 14), 0.03, rng)
     if mass.margins == "SPICULATED":
@@ -60,7 +60,7 @@ def _wide(radius: np.ndarray) -> bool:
 def _lobes(rng: np.random.Generator) -> np.ndarray:
     """Two to five rounded lobes with notches between them."""
     lobes, phase = rng.integers(2, 6), rng.uniform(0, np.pi)
-    return 1 - rng.uniform(0.2, 0.42) * (1 - np.abs(np.cos(lobes * ANGLES / 2 + phase)) ** 0.7)
+    return 1 - rng.uniform(0.25, 0.5) * (1 - np.abs(np.cos(lobes * ANGLES / 2 + phase)) ** 0.7)
 
 
 def _waves(orders: range, strength: float, rng: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 FIRST_PATIENT = 90001  # CBIS-DDSM's numbers end far below, so a phantom patient is never mistaken for a real one
 SHAPES = ("ROUND", "OVAL", "LOBULATED", "IRREGULAR", "IRREGULAR-ARCHITECTURAL_DISTORTION")
-SHAPE_RATES = (0.13, 0.29, 0.26, 0.26, 0.06)
+SHAPE_RATES = (0.08, 0.3, 0.27, 0.29, 0.06)
 MARGINS = {  # margins that go with a shape, the usual one first
     "ROUND": ("CIRCUMSCRIBED", "OBSCURED", "ILL_DEFINED"),
     "OVAL": ("CIRCUMSCRIBED", "OBSCURED", "MICROLOBULATED"),
@@ -51,9 +51,9 @@ class PhantomPatient:
 
 
 def draw_patient(index: int, rng: np.random.Generator) -> PhantomPatient:
-    """Draws patient number `index` (from 0): two breasts in two fifths of them, one to three masses a breast."""
+    """Draws patient number `index` (from 0): two breasts in half of them, one to three masses a breast."""
     size, sides = rng.uniform(), ["LEFT", "RIGHT"]
-    if rng.uniform() < 0.6:
+    if rng.uniform() < 0.5:
         sides = [str(rng.choice(sides))]
     density = int(rng.choice(4, p=(0.22, 0.44, 0.25, 0.09))) + 1
     breasts = tuple(_draw_breast(side, size, rng) for side in sides)
@@ -61,7 +61,7 @@ def draw_patient(index: int, rng: np.random.Generator) -> PhantomPatient:
 
 
 def _draw_breast(side: str, size: float, rng: np.random.Generator) -> PhantomBreast:
-    count = int(rng.choice(3, p=(0.8, 0.15, 0.05))) + 1
+    count = int(rng.choice(3, p=(0.7, 0.22, 0.08))) + 1
     return PhantomBreast(side, size, tuple(_draw_mass(number, rng) for number in range(1, count + 1)))
 
 
@@ -78,6 +78,6 @@ def _draw_mass(number: int, rng: np.random.Generator) -> PhantomMass:
         pathology="MALIGNANT" if malignant else benign,
         subtlety=int(rng.choice((5, 4, 3, 2, 1), p=(0.4, 0.27, 0.2, 0.09, 0.04))),
         length=float(np.clip(49.0 * np.exp(0.36 * rng.standard_normal()), 25.0, 110.0)),
-        aspect=float(rng.uniform(0.85, 1.0) if shape == "ROUND" else rng.uniform(0.42, 0.8)),
+        aspect=float(rng.uniform(0.85, 1.0) if shape == "ROUND" else rng.uniform(0.38, 0.75)),
         depth=float(rng.uniform(0.25, 0.85)),
     )

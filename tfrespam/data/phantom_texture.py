@@ -20,27 +20,26 @@ def power_law(shape: tuple[int, int], rng: np.random.Generator, beta: float = BE
     return (field - field.mean()) / field.std()
 
 
-def strands(shape: tuple[int, int], scale: float, width: float, rng: np.random.Generator) -> np.ndarray:
-    """Thin curved lines, (H, W) float32 in [0, 1]: where a smooth field of `scale`-pixel features crosses zero."""
-    coarse = (max(4, int(shape[0] / scale * 4)), max(4, int(shape[1] / scale * 4)))
+def strands(shape: tuple[int, int], scale: tuple[float, float], width: float, rng: np.random.Generator) -> np.ndarray:
+    """Thin curved lines, (H, W) float32 in [0, 1]: where a smooth random field crosses zero.
+
+    `scale` is the size of the field's features (down, across) in pixels, `width` the lines' in the field's deviations.
+    """
+    coarse = [max(4, round(4 * side / feature)) for side, feature in zip(shape, scale, strict=True)]
     field = cv2.GaussianBlur(rng.standard_normal(coarse, dtype=np.float32), (0, 0), 2.0)
     field = cv2.resize(field / field.std(), shape[::-1], interpolation=cv2.INTER_CUBIC)
-    return np.exp(-((field / width) ** 2))
+    strength = cv2.resize(rng.uniform(0, 1, (16, 16)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return strength * np.exp(-((field / width) ** 2))
 
 
-def radial_strands(
-    shape: tuple[int, int], centre: tuple[float, float], width: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Strands that run towards `centre` (y, x), as ducts run towards the nipple; (H, W) float32 in [0, 1]."""
+def radial_strands(shape: tuple[int, int], centre: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """Feathery strands that run towards `centre` (y, x), as ducts run to the nipple; (H, W) float32, about -1 to 2."""
     yy, xx = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    dy, dx = yy - np.float32(centre[0]), xx - np.float32(centre[1])
-    bend = 40.0 * cv2.resize(power_law((50, 50), rng), shape[::-1], interpolation=cv2.INTER_CUBIC)
-    angle, radius = np.arctan2(dy, -dx), np.hypot(dy, dx) + bend
-    sheet = strands((512, 256), 26.0, width, rng)  # rows: angle, columns: a quarter of the radius
-    return cv2.remap(
-        sheet,
-        np.clip(radius / 4, 0, 255).astype(np.float32),
-        ((angle / np.pi + 1) * 255.5 + bend / 12).astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REFLECT,
-    )
+    dy, dx = yy - np.float32(centre[0]), np.float32(centre[1]) - xx
+    sway = cv2.resize(power_law((60, 60), rng), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    # a sheet of 768 quarter-degrees x 400 pixel pairs in which everything is many times longer than wide
+    feathers = cv2.resize(power_law((768, 64), rng, beta=2.4), (400, 768), interpolation=cv2.INTER_CUBIC)
+    sheet = 0.4 * feathers + strands((768, 400), (16.0, 120.0), 0.15, rng) + strands((768, 400), (7.0, 60.0), 0.2, rng)
+    radius = (np.hypot(dy, dx) + 12 * sway) / 2
+    angle = (np.arctan2(dy, dx) / np.pi + 0.5 + 0.02 * sway) * 767
+    return cv2.remap(sheet, radius, angle.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
