@@ -63,8 +63,9 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
         version = max(versions(experiment), default=0) + 1
         with whole_directory(experiment / str(version)) as folder:
             export_archive(model, folder, size, threshold, keep_aspect)
-            own = _own_metadata(model, name, version, size, threshold, keep_aspect)
-            write_json(folder / METADATA, {**metadata, **own})
+            about = _about(model, metadata.get("flops")) | {"name": name, "version": version, "image_size": size,
+                                                            "threshold": threshold, "keep_aspect": keep_aspect}
+            write_json(folder / METADATA, {**metadata, **about})
             _check_parity(model, folder, size)
     return experiment / str(version)
 
@@ -84,7 +85,7 @@ def describe(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _own_metadata(model, name: str, version: int, size: int, threshold: float, keep_aspect: bool) -> dict[str, Any]:
+def _about(model, flops: int | None) -> dict[str, Any]:
     import datetime
 
     from tfrespam import provenance
@@ -92,13 +93,17 @@ def _own_metadata(model, name: str, version: int, size: int, threshold: float, k
     from tfrespam.serving.signatures import MAX_PIXELS, SIGNATURES
 
     return {
-        "name": name, "version": version, "signatures": SIGNATURES,
-        "image_size": size, "keep_aspect": keep_aspect, "threshold": threshold, "max_pixels": MAX_PIXELS,
-        "parameters": model.count_params(), "flops": count_flops(model),
+        "signatures": SIGNATURES,
+        "max_pixels": MAX_PIXELS,
+        "parameters": model.count_params(),
+        "flops": flops or count_flops(model),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "licence": "Apache-2.0", "intended_use": "research; not a medical device",
-        "versions": provenance.versions(), "git": provenance.git(), "command": provenance.command(),
-    }  # fmt: skip
+        "licence": "Apache-2.0",
+        "intended_use": "research; not a medical device",
+        "versions": provenance.versions(),
+        "git": provenance.git(),
+        "command": provenance.command(),
+    }
 
 
 def _image_size(model) -> int:

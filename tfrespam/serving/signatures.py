@@ -1,7 +1,9 @@
 """A trained network as a SavedModel that takes pictures as they come and gives masks at their own size."""
 
 import dataclasses
+import functools
 import os
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -43,7 +45,9 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
         keep_aspect: Whether pictures that are not square are squared with black margins, or else stretched.
         max_pixels: Largest picture that `predict_bytes` decodes.
     """
-    graph = _Graph(model, image_size, threshold, keep_aspect, max_pixels)
+    network_input = tf.TensorSpec([None, image_size, image_size, 1], tf.float32)
+    network = tf.function(functools.partial(_probability, model), input_signature=[network_input])
+    graph = _Graph(network, image_size, threshold, keep_aspect, max_pixels)
     images = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -56,14 +60,14 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
 class _Graph:
     """The way of a picture through the signatures; the arguments are those of `export_archive`."""
 
-    model: keras.Model
+    network: Callable[[tf.Tensor], tf.Tensor]  # one function for all signatures, so that the model is traced once
     image_size: int
     threshold: float
     keep_aspect: bool
     max_pixels: int
 
     def serving_default(self, image):
-        probability = self._network(self._to_network(image))
+        probability = self.network(self._to_network(image))
         return {"probability": self._from_network(probability, tf.shape(image)[1:3])}
 
     def predict_bytes(self, image_bytes):
@@ -72,7 +76,7 @@ class _Graph:
         images, sizes, states = tf.map_fn(self._read, image_bytes, fn_output_signature=specs)
         with tf.control_dependencies(_check(states, self.max_pixels)):
             images = tf.identity(images)
-        probability = self._network(images)
+        probability = self.network(images)
         specs = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32)
         masks, probabilities, fractions = tf.map_fn(self._write, (probability, sizes), fn_output_signature=specs)
         return {"mask_png_bytes": masks, "probability_png_bytes": probabilities, "tumour_fraction": fractions}
@@ -88,10 +92,6 @@ class _Graph:
         fraction = tf.reduce_mean(tf.cast(mask, tf.float32))
         return codecs.encode_mask(mask), codecs.encode_probability(probability), fraction
 
-    def _network(self, image):
-        output = self.model(image, training=False)
-        return tf.cast(output["probability"] if isinstance(output, dict) else output, tf.float32)
-
     def _to_network(self, image):
         image = to_square(image) if self.keep_aspect else image
         image = resize(image, tf.constant([self.image_size, self.image_size]))
@@ -102,6 +102,11 @@ class _Graph:
             return resize(probability, size)
         longest = tf.reduce_max(size)
         return from_square(resize(probability, tf.stack([longest, longest])), size)
+
+
+def _probability(model, image):
+    output = model(image, training=False)
+    return tf.cast(output["probability"] if isinstance(output, dict) else output, tf.float32)
 
 
 def _check(states: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
