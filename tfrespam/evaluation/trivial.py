@@ -1,0 +1,139 @@
+"""Masks that are drawn without looking at the picture: the scores that a network has to beat.
+
+On crops around a mass, position and size alone give most of the Dice, so a Dice means little without these:
+
+* all_ones: the whole picture is mass;
+* centred_ellipse: an upright ellipse in the middle, whose axes have the best mean Dice on the training masks;
+* mean_mask: where the mean of the training masks reaches the level with the best mean Dice on the training masks.
+
+Both are fitted on training masks alone. What was fitted fits in a small JSON object, so that a model can carry it.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from tfrespam.evaluation import confusion
+
+GRID = 32  # cells a side of the stored mean mask: a mean over hundreds of masks has no finer detail
+_UNFITTED_AXES = (0.25, 0.25)  # an ellipse over a fifth of the picture, about the share of the mass in default crops
+_LEVELS = np.arange(0.02, 0.99, 0.01)  # as shares of the highest mean
+_AXES = np.arange(0.04, 0.721, 0.02)  # as shares of the picture; the corners are 0.707 away
+
+
+@dataclasses.dataclass(frozen=True)
+class TrivialMasks:
+    """The three masks, for pictures of any size.
+
+    Args:
+        axes: Half axes of the ellipse, as shares of the picture's height and width.
+        mean: Mean of the training masks, (GRID, GRID) in [0, 1]; None without training masks.
+        level: A mean above it counts as mass.
+    """
+
+    axes: tuple[float, float] = _UNFITTED_AXES
+    mean: np.ndarray | None = None
+    level: float = 0.5
+
+    @classmethod
+    def fit(cls, training_masks: Iterable[np.ndarray]) -> "TrivialMasks":
+        """Fits ellipse and mean mask.
+
+        Args:
+            training_masks: Masks (H, W) or (H, W, 1) in {0, 1}, read once; each is kept as GRID x GRID values.
+                None at all gives the unfitted object: a fixed ellipse, and no mean mask.
+        """
+        cells = [shrink(_flat(mask), GRID).ravel() for mask in training_masks]
+        if not cells:
+            return cls()
+        cells = np.array(cells, dtype=np.float32)
+        mean = np.round(cells.mean(axis=0, dtype=float), 4)  # as stored in JSON
+        levels = mean.max() * _LEVELS  # in whole films no cell is mass in most of them
+        level = levels[np.argmax(_mean_dice(cells, mean > levels[:, None]))]
+        axes = np.array(np.meshgrid(_AXES, _AXES)).reshape(2, -1).T
+        best = axes[np.argmax(_mean_dice(cells, np.array([ellipse((GRID, GRID), pair).ravel() for pair in axes])))]
+        return cls((float(best[0]), float(best[1])), mean.reshape(GRID, GRID), float(level))
+
+    def masks(self, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+        """The masks at size `shape` = (H, W), bool, by name; "mean_mask" is missing when there is none."""
+        drawn = {"all_ones": np.ones(shape, bool), "centred_ellipse": ellipse(shape, self.axes)}
+        if self.mean is not None:
+            drawn["mean_mask"] = enlarge(self.mean, shape) > self.level
+        return drawn
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; about 10 kB."""
+        return {"axes": list(self.axes), "level": self.level, "mean": None if self.mean is None else self.mean.tolist()}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "TrivialMasks":
+        mean = None if stored["mean"] is None else np.array(stored["mean"], dtype=float)
+        return cls(tuple(stored["axes"]), mean, stored["level"])
+
+
+def _flat(mask: np.ndarray) -> np.ndarray:
+    mask = np.asarray(mask) != 0
+    return mask[..., 0] if mask.ndim == 3 else mask
+
+
+def _overlap(cells: int, pixels: int) -> np.ndarray:
+    """(cells, pixels): the share of each cell that each pixel covers, along one axis."""
+    edges = np.linspace(0, pixels, cells + 1)
+    low, high = edges[:-1, None], edges[1:, None]
+    pixel = np.arange(pixels)
+    return np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None) / (pixels / cells)
+
+
+def shrink(mask: np.ndarray, cells: int) -> np.ndarray:
+    """Mean of a mask (H, W) in each of cells x cells equal parts, whatever its size."""
+    return _overlap(cells, mask.shape[0]) @ mask @ _overlap(cells, mask.shape[1]).T
+
+
+def enlarge(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """`values` (h, w) at size `shape`, linear between the centres of the cells."""
+    zoom = shape[0] / values.shape[0], shape[1] / values.shape[1]
+    return ndimage.zoom(values, zoom, order=1, mode="nearest", grid_mode=True)
+
+
+def ellipse(shape: tuple[int, int], axes: tuple[float, float]) -> np.ndarray:
+    """Pixels (H, W) whose centre lies in the centred ellipse; half axes are shares of height and width."""
+    y, x = ((np.arange(side) + 0.5) / side - 0.5 for side in shape)
+    return (y[:, None] / axes[0]) ** 2 + (x / axes[1]) ** 2 <= 1
+
+
+def _mean_dice(cells: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Mean Dice over masks, kept as shares of cells (n, c), of each candidate of whole cells (k, c)."""
+    candidates, total = candidates.astype(np.float32), np.zeros(len(candidates))
+    for part in np.array_split(cells, range(1024, len(cells), 1024)):  # bounds the memory
+        sizes = part.sum(axis=1)[:, None] + candidates.sum(axis=1)
+        shared = 2 * part @ candidates.T
+        total += np.where(sizes > 0, shared / np.maximum(sizes, 1e-6), 1).sum(axis=0, dtype=float)
+    return total / len(cells)
+
+
+def trivial_dice(references: Iterable[np.ndarray], trivial: TrivialMasks) -> dict[str, float]:
+    """Mean Dice over images of each trivial mask against the `references`, masks (H, W) or (H, W, 1), read once.
+
+    Returns:
+        "all_ones", "centred_ellipse", "mean_mask"; NaN where there is no such mask, or no reference.
+    """
+    drawn: dict[tuple[int, int], dict[str, np.ndarray]] = {}
+    scores: dict[str, list[float]] = {"all_ones": [], "centred_ellipse": [], "mean_mask": []}
+    for reference in map(_flat, references):
+        if reference.shape not in drawn:
+            drawn[reference.shape] = trivial.masks(reference.shape)
+        for name, mask in drawn[reference.shape].items():
+            counts = confusion.count_pixels(reference[None], mask[None])
+            scores[name].append(float(confusion.dice(counts)[0]))
+    return {name: float(np.mean(values)) if values else float("nan") for name, values in scores.items()}
+
+
+def skill(dice: float, trivial: dict[str, float]) -> float:
+    """(dice - best) / (1 - best), best being the best trivial mask's: 0 is no better than it, 1 is perfect."""
+    known = [score for score in trivial.values() if not np.isnan(score)]
+    if not known or max(known) >= 1:
+        return float("nan")
+    return (dice - max(known)) / (1 - max(known))
