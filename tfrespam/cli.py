@@ -13,14 +13,16 @@ from tfrespam.errors import UserError
 console = Console(stderr=False, highlight=False, soft_wrap=True)
 
 
-def run(stage: Callable, args: Sequence[str] | None = None) -> None:
+def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable | None = None,
+        defaults: dict[str, Any] | None = None) -> None:  # fmt: skip
     """Runs `stage`, a function whose typed arguments and docstring are its command line, and exits the process.
 
     Every argument is an option (`--output DIR`), but for `*inputs`, which takes what the command line names without
-    one. Exit status: 0 done, 2 bad input (one message, no traceback), 130 interrupted.
+    one. `signature` is a class or function whose arguments make the command line, where they are not the stage's own;
+    `defaults` are dotted names and values that hold unless a --config file is named. Exit status: 0 done, 2 bad input (one message, no traceback), 130 interrupted.
     """
     try:
-        inputs, options = parse(stage, args)
+        inputs, options = parse(signature or stage, args, inspect.getdoc(stage), defaults)
         stage(*inputs, **options)
     except UserError as error:
         fail(error)
@@ -29,16 +31,21 @@ def run(stage: Callable, args: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def parse(stage: Callable, args: Sequence[str] | None = None) -> tuple[list[str], dict[str, Any]]:
+def parse(stage: Callable, args: Sequence[str] | None = None, description: str | None = None,
+          defaults: dict[str, Any] | None = None) -> tuple[list[str], dict[str, Any]]:  # fmt: skip
     """The positional and the named arguments with which a command line calls `stage`."""
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(description=inspect.getdoc(stage).partition("\n")[0])
+    args = sys.argv[1:] if args is None else list(args)
+    parser = ArgumentParser(description=(description or inspect.getdoc(stage)).partition("\n\nArgs:")[0])
     parser.add_argument("--config", action="config", help="YAML file with values for the options below.")
     several = [p.name for p in inspect.signature(stage).parameters.values() if p.kind is p.VAR_POSITIONAL]
     for name in several:
         parser.add_argument(name, nargs="+", metavar=name.removesuffix("s").upper(), help="One or more.")
-    parser.add_function_arguments(stage, as_positional=False)
+    add = parser.add_class_arguments if inspect.isclass(stage) else parser.add_function_arguments
+    add(stage, as_positional=False)
+    if defaults and not any(arg.partition("=")[0] == "--config" for arg in args):
+        parser.set_defaults(defaults)
     options = parser.instantiate(parser.parse_args(args))
     names = set(inspect.signature(stage).parameters) - set(several)
     return [value for name in several for value in options[name]], {name: options[name] for name in names}

@@ -1,7 +1,9 @@
 """Stage `prepare`: a download or a folder of pictures -> TFRecord shards, index, ledger and folds."""
 
+import dataclasses
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -35,7 +37,7 @@ def prepare(
     """
     home = Path(data_dir or Experiment().data_dir)
     path = prepare_source(Path(source), home, name, view, context, image_size, workers)
-    cli.console.print(f"\nNext: python -m tfrespam.train --config FILE --data_dir {home} --data.dataset {path.parent.name}")
+    cli.console.print(f"Next: python -m tfrespam.train --config FILE --data_dir {home} --data.dataset {path.parent.name}")
 
 
 def prepare_source(source: Path, home: Path, name: str | None, view: str, context: float, image_size: int,
@@ -61,6 +63,37 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     with whole_directory(path) as folder:
         ledger = _write(folder, module, inventory, plan, workers)
     _say(path, ledger)
+    return path
+
+
+def prepare_copies(prepared) -> Path:
+    """Makes the paper protocol's 13 copies of each training lesion of a prepared data set, unless done already."""
+    from tfrespam import runtime
+    from tfrespam.data.prepared import COPIES, config_name
+    from tfrespam.files import whole_directory
+
+    keys = ("dataset", "layout", "view", "context", "image_size", "fingerprint")
+    plan = {key: prepared.facts[key] for key in keys} | {"copies": COPIES}
+    path = prepared.path.parent / config_name(plan["view"], plan["context"], plan["image_size"], COPIES)
+    if _is_done(path, plan):
+        return path
+    runtime.before_tensorflow()
+    from tfrespam.data import builder
+    from tfrespam.data.copies import paper_copies
+
+    total = COPIES * int((prepared.table["split"] != "test").sum())
+    bar, advance = cli.progress(f"{COPIES} copies of each lesion", total)
+
+    def counted() -> Iterator[tuple[str, dict]]:
+        for example in paper_copies(prepared):
+            advance()
+            yield example
+
+    with whole_directory(path) as folder:
+        with bar:
+            builder.write_shards(folder, {"train": counted})
+        shutil.copy(prepared.path / "ledger.csv", folder)
+        _finish(folder, plan)
     return path
 
 
@@ -97,6 +130,7 @@ def _write(folder: Path, module, inventory, plan: dict, workers: int | None) -> 
     runtime.before_tensorflow()
     from tfrespam.data import builder, protocols
     from tfrespam.data.examples import CropPolicy
+    from tfrespam.files import write_csv
 
     policy = CropPolicy(plan["view"], plan["context"], plan["image_size"])
     fold = {}
@@ -114,9 +148,12 @@ def _write(folder: Path, module, inventory, plan: dict, workers: int | None) -> 
 
     splits = {name: (lambda films=films: examples(films)) for name, films in by_split.items() if films}
     if not splits:
-        raise UserError(f"no film of the source could be found on disk. See what is missing: {Counter(row.detail for row in ledger).most_common(3)}")
+        missing = "; ".join(f"{count} x {detail}" for detail, count in Counter(r.detail for r in ledger).most_common(3))
+        raise UserError(f"no film of the source's lists is on disk ({missing or 'the lists are empty'})")
     builder.write_shards(folder, splits)
-    _finish(folder, plan, ledger)
+    ledger.sort(key=lambda row: row.lesion_id)
+    write_csv(folder / "ledger.csv", [dataclasses.asdict(row) for row in ledger])
+    _finish(folder, {**plan, "actions": Counter(row.action for row in ledger)})
     return ledger
 
 
@@ -142,10 +179,8 @@ def _storable(example: dict, fold: dict[str, int]) -> dict:
     return {**example, **pictures, "fold": fold[example["patient_id"]]}
 
 
-def _finish(folder: Path, plan: dict, ledger: list) -> None:
-    """Writes index.csv, ledger.csv and, last, dataset.json."""
-    import dataclasses
-
+def _finish(folder: Path, facts: dict) -> None:
+    """Writes index.csv and, last, dataset.json."""
     import numpy as np
 
     from tfrespam import provenance
@@ -155,14 +190,12 @@ def _finish(folder: Path, plan: dict, ledger: list) -> None:
     index = read_index(folder / VERSION)
     if not index:
         raise UserError("no example could be made from this source. Its ledger says: "
-                        + ", ".join(f"{count} {action}" for action, count in Counter(r.action for r in ledger).items()))
+                        + ", ".join(f"{count} {action}" for action, count in facts.get("actions", {}).items()))
     write_csv(folder / "index.csv", index)
-    ledger.sort(key=lambda row: row.lesion_id)
-    write_csv(folder / "ledger.csv", [dataclasses.asdict(row) for row in ledger])
-    coverage = np.array([row["mass_pixels"] for row in index]) / plan["image_size"] ** 2
-    facts = {"examples": len(index), "patients": len({row["patient_id"] for row in index}),
-             "median_coverage": float(np.median(coverage)), "actions": Counter(row.action for row in ledger)}  # fmt: skip
-    write_json(folder / "dataset.json", {**plan, **facts, "version": VERSION, "command": provenance.command(),
+    coverage = np.array([row["mass_pixels"] for row in index]) / facts["image_size"] ** 2
+    counts = {"examples": len(index), "patients": len({row["patient_id"] for row in index}),
+              "median_coverage": float(np.median(coverage))}  # fmt: skip
+    write_json(folder / "dataset.json", {**facts, **counts, "version": VERSION, "command": provenance.command(),
                                          "versions": provenance.versions()})  # fmt: skip
 
 

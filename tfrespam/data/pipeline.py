@@ -59,12 +59,21 @@ def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, b
     def augmented(number, *example):
         image, mask = to_float(*(example[0] if keep_decoded else decode(example[0])))
         transform = augment.draw(config, tf.stack([tf.cast(seed, tf.int64), number]))
-        return augment.apply(transform, image, mask, config.noise)
+        return _shaped(prepared, *augment.apply(transform, image, mask, config.noise))
 
     return dataset.map(augmented, parallel, deterministic=True).batch(batch_size, drop_remainder=True).prefetch(parallel)
 
 
 def evaluation(prepared: Prepared, chosen: np.ndarray, *, batch_size: int) -> tf.data.Dataset:
     """The chosen examples once, as they are, in the order of index.csv; the last batch may be short."""
-    dataset = encoded(prepared, chosen).map(lambda example: to_float(*decode(example)), tf.data.AUTOTUNE)
+    def plain(example):
+        return _shaped(prepared, *to_float(*decode(example)))
+
+    dataset = encoded(prepared, chosen).map(plain, tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _shaped(prepared: Prepared, *pictures: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """The pictures with their size known to the graph, as Keras' resizing layers want it."""
+    size = prepared.facts["image_size"]
+    return tuple(tf.ensure_shape(picture, (size, size, 1)) for picture in pictures)

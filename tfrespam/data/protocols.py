@@ -3,6 +3,7 @@
 All work on the columns of index.csv (`Prepared.table`) and return which examples, by position, take which part.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -16,8 +17,6 @@ PAPER_TRAINING_SHARE = 0.8
 
 def folds(patients: list[str], count: int = 5) -> dict[str, int]:
     """Patient -> fold 0..count-1, of equal size but for one, in an order that no property of the patients decides."""
-    import hashlib
-
     order = sorted(set(patients), key=lambda patient: hashlib.sha256(f"fold {patient}".encode()).hexdigest())
     return {patient: position % count for position, patient in enumerate(order)}
 
@@ -73,16 +72,35 @@ def parts(table: Table, protocol: str, fold: int = 0, seed: int = 0, exclude_fil
     return {name: part & kept for name, part in PROTOCOLS[protocol](table, fold, seed).items()}
 
 
-def leak_audit(table: Table, train: np.ndarray, judged: np.ndarray) -> dict[str, int]:
+def identities(table: Table, chosen: np.ndarray) -> dict[str, list[str]]:
+    """Hashes of the lesions, films, breasts and patients of the chosen examples: what a model remembers of them.
+
+    Args:
+        table: Columns of index.csv.
+        chosen: Bool per example.
+    """
+    return {kind: sorted(set(_hashed(kind, values[chosen]))) for kind, values in _kinds(table).items()}
+
+
+def leak_audit(table: Table, judged: np.ndarray, trained: Mapping[str, list[str]]) -> dict[str, int]:
     """How many judged examples have a copy, their film, their breast or their patient among the training ones.
 
     Args:
         table: Columns of index.csv.
-        train, judged: Bool per example.
+        judged: Bool per example.
+        trained: `identities` of the training examples.
     """
+    return {kind: int(np.isin(_hashed(kind, values[judged]), trained[kind]).sum())
+            for kind, values in _kinds(table).items()}  # fmt: skip
+
+
+def _kinds(table: Table) -> dict[str, np.ndarray]:
     breast = np.char.add(np.char.add(table["patient_id"], "|"), table["laterality"])
-    keys = {"copy": table["lesion_id"], "film": table["film_id"], "breast": breast, "patient": table["patient_id"]}
-    return {name: int(np.isin(key[judged], key[train]).sum()) for name, key in keys.items()}
+    return {"copy": table["lesion_id"], "film": table["film_id"], "breast": breast, "patient": table["patient_id"]}
+
+
+def _hashed(kind: str, values: np.ndarray) -> list[str]:
+    return [hashlib.sha256(f"{kind} {value}".encode()).hexdigest()[:12] for value in values]
 
 
 def refuse_leaks(audit: Mapping[str, int], protocol: str) -> None:

@@ -1,0 +1,152 @@
+"""Stage `evaluate`: an exported graph judged on a split of a prepared data set."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from tfrespam import cli
+from tfrespam.config import DataConfig, Experiment
+from tfrespam.errors import UserError
+
+
+def evaluate(
+    output: str,
+    model: str | None = None,
+    data_dir: str | None = None,
+    protocol: Literal["official", "folds", "paper"] | None = None,
+    split: Literal["train", "validation", "test"] = "validation",
+    fold: int | None = None,
+    dataset: str | None = None,
+    threshold: float | None = None,
+) -> None:
+    """Runs an exported model over a split; writes per_image.csv and summary.json.
+
+    Args:
+        output: Folder for per_image.csv and summary.json.
+        model: Exported model, an experiment's folder or a version's (default: the newest under saved_models/).
+        data_dir: Home of the prepared data sets, or the folder of one (default: $TFRESPAM_DATA_DIR, or datasets/).
+        protocol: "official", "folds" or "paper" (default: the one that the model was trained under).
+        split: Which part is judged.
+        fold: The patient fold that is held out, 0-4 (default: the one held out in training).
+        dataset: Name of the data set (default: the one that the model was trained on).
+        threshold: Probability from which a pixel belongs to the mask (default: the model's own).
+    """
+    from tfrespam import runtime
+
+    runtime.start()
+    from tfrespam.serving import saved_model
+
+    path = model or saved_model.newest(Experiment().models_dir)
+    if path is None:
+        raise UserError("no exported model found under saved_models/. Name one with --model, or make one with: "
+                        "python -m tfrespam.train")
+    exported = saved_model.load(path)
+    data = _data_config(exported.metadata, protocol, fold, dataset)
+    prepared = choose(data_dir or Experiment().data_dir, data, named=dataset is not None)
+    summary = judge(exported, prepared, data, split, Path(output), threshold)
+    say(summary, Path(output))
+
+
+def _data_config(metadata: dict, protocol: str | None, fold: int | None, dataset: str | None) -> DataConfig:
+    """The model's own data configuration, with what the user names instead."""
+    known = {**metadata.get("data", {})}
+    known["exclude_films"] = tuple(known.get("exclude_films", ()))
+    named = {"protocol": protocol, "fold": fold, "dataset": dataset}
+    return DataConfig(**{**known, **{key: value for key, value in named.items() if value is not None}})
+
+
+def choose(data_dir: str, data: DataConfig, named: bool = False):
+    """The data set prepared as the model needs it, or else the only one there is. Raises UserError."""
+    from tfrespam.data.prepared import COPIES, all_under, config_name, find
+
+    copies = COPIES if data.protocol == "paper" else 1
+    candidates = [each for each in all_under(data_dir) if not named or each.name == data.dataset]
+    own = config_name(data.view, data.context, data.image_size, copies)
+    exact = [each for each in candidates if each.path.name == own and each.name == data.dataset]
+    if len(exact) == 1:
+        return exact[0]
+    if len(candidates) == 1:
+        cli.console.print(f"the model was trained on {data.dataset}/{own}; judging it on {candidates[0].path}")
+        return candidates[0]
+    return find(data_dir, data, copies)
+
+
+def judge(exported, prepared, data: DataConfig, split: str, output: Path, threshold: float | None = None) -> dict:
+    """Judges `exported` on one split; writes per_image.csv and summary.json under `output` and returns the summary."""
+    from tfrespam import provenance
+    from tfrespam.data import protocols
+    from tfrespam.evaluation.summary import per_image_rows, summarise
+    from tfrespam.files import write_csv, write_json
+
+    started = time.perf_counter()
+    metadata = exported.metadata
+    known = set(prepared.table["film_id"])
+    exclude = tuple(film for film in data.exclude_films if film in known)
+    seed = metadata.get("seed") or 0
+    parts = protocols.parts(prepared.table, data.protocol, data.fold, seed, exclude)
+    judged = parts[split]
+    if not judged.any():
+        filled = ", ".join(f"{name} ({part.sum()})" for name, part in parts.items() if part.any())
+        raise UserError(f"split {split!r} of protocol {data.protocol!r} holds no example in {prepared.path}. "
+                        f"Splits with examples: {filled or 'none'}")
+    trained = metadata.get("trained_on") or protocols.identities(prepared.table, parts["train"])
+    audit = protocols.leak_audit(prepared.table, judged, trained)
+    if split != "train":
+        protocols.refuse_leaks(audit, data.protocol)
+    threshold = metadata.get("threshold", 0.5) if threshold is None else threshold
+    table = {name: values[judged] for name, values in prepared.table.items()}
+    rows = per_image_rows(table, _predictions(exported, prepared, judged), threshold)
+    context = {
+        "model": metadata.get("model", ""), "experiment": metadata.get("experiment", ""), "dataset": prepared.name,
+        "protocol": data.protocol, "split": split, "threshold": threshold, "leak_audit": audit,
+        "parameters": metadata.get("parameters"), "flops": metadata.get("flops"),
+        "seconds": round(time.perf_counter() - started, 2), "versions": provenance.versions(),
+        "command": provenance.command(), "seed": seed, "git": provenance.git(),
+    }  # fmt: skip
+    summary = summarise(rows, _trivial(exported, prepared, judged), context)
+    write_csv(output / "per_image.csv", rows)
+    write_json(output / "summary.json", summary)
+    return summary
+
+
+def masks(prepared, chosen):
+    """Reference masks (N, H, W) bool of the chosen examples, in the order of index.csv."""
+    import numpy as np
+
+    from tfrespam.data import pipeline
+
+    batches = pipeline.evaluation(prepared, chosen, batch_size=64).as_numpy_iterator()
+    return np.concatenate([mask[..., 0] > 0 for _, mask in batches])
+
+
+def _predictions(exported, prepared, chosen) -> Iterator:
+    """(reference (H, W) bool, probability (H, W) float32) for each chosen example, under a progress bar."""
+    from tfrespam.data import pipeline
+
+    bar, advance = cli.progress("judging", int(chosen.sum()))
+    with bar:
+        for images, references in pipeline.evaluation(prepared, chosen, batch_size=8).as_numpy_iterator():
+            for reference, probability in zip(references, exported.predict_images(images), strict=True):
+                advance()
+                yield reference[..., 0] > 0, probability[..., 0]
+
+
+def say(summary: dict, output: Path) -> None:
+    """Prints the headline of a summary."""
+    dice, miou = summary["metrics"]["dice"], summary["metrics"]["miou"]
+    low, high = dice["image_ci95"]
+    trivial = ", ".join(f"{name} {value:.3f}" for name, value in summary["trivial"].items())
+    cli.console.print(
+        f"{summary['split']} ({summary['protocol']}): {summary['n_images']} pictures, {summary['n_patients']} patients\n"
+        f"Dice {dice['image']:.4f} (95 % by patients {low:.4f}-{high:.4f}), pooled {dice['pooled']:.4f}; "
+        f"mIoU {miou['image']:.4f}; skill {summary['skill']:.3f} over trivial masks ({trivial}); "
+        f"coverage {summary['coverage']:.3f}\n{output / 'summary.json'}")
+
+
+def main() -> None:
+    cli.run(evaluate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Stage `train`, the main job: an experiment in, a trained, exported and judged network out.
+
+Without arguments it is the newcomer's five minutes: a phantom data set is made, prepared, learnt and judged on
+patients never seen.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+from tfrespam import cli
+from tfrespam.config import Experiment, check
+from tfrespam.errors import UserError
+
+# What `python -m tfrespam.train` does when no --config is named.
+EMBEDDED = {
+    "name": "phantom",
+    "data.dataset": "phantom",
+    "data.image_size": 96,
+    "model.width": 0.125,
+    "model.options": {"normalization": "standardize", "fusion": "add_and_restore"},
+    "training.epochs": 14,
+    "training.schedule": "cosine",
+    "training.warmup_epochs": 1,
+    "training.learning_rate": 2e-3,
+    "training.ema": 0.98,
+    "training.select": "last",
+}
+PHANTOM_PATIENTS = 90
+
+
+def train(experiment: Experiment) -> None:
+    """Trains, exports and evaluates a network; a killed run goes on where it was.
+
+    Without options: makes a synthetic (phantom) data set and trains a small ResPAM U-Net on it, in minutes.
+    """
+    check(experiment)
+    prepared = _data(experiment)
+    folder = run_folder(experiment)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        if (folder / "summary.json").exists():
+            cli.console.print(f"{folder}: done already; change a setting, --seed or --name to train again")
+        else:
+            _run(experiment, prepared, folder)
+        _say(experiment, folder)
+
+
+def run_folder(experiment: Experiment) -> Path:
+    """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew."""
+    settings = dataclasses.asdict(experiment)
+    for place in ("data_dir", "runs_dir", "models_dir"):
+        settings.pop(place)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    data = experiment.data
+    fold = "" if data.protocol == "paper" else f"-fold{data.fold}"
+    return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"
+
+
+def _data(experiment: Experiment):
+    """The prepared data set; the phantom one and the paper's copies are made when they are missing."""
+    from tfrespam.data.prepared import COPIES, find
+
+    home, data = Path(experiment.data_dir), experiment.data
+    if data.dataset == "phantom":
+        _make_phantom(home, data)
+    prepared = find(home, data)
+    if data.protocol != "paper":
+        return prepared
+    from tfrespam.prepare import prepare_copies
+
+    prepare_copies(prepared)
+    return find(home, data, COPIES)
+
+
+def _make_phantom(home: Path, data) -> None:
+    from tfrespam.data.phantom import write_phantom
+    from tfrespam.prepare import prepare_source
+
+    download = home / "phantom" / "download"
+    if not download.exists():
+        cli.console.print(f"making {PHANTOM_PATIENTS} phantom patients in {download}")
+        write_phantom(download, patients=PHANTOM_PATIENTS)
+    prepare_source(download, home, "phantom", data.view, data.context, data.image_size)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path):
+    """Two processes in one run's folder would overwrite each other's weights; a killed one lets go of it."""
+    import fcntl
+
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{folder} is in use by another process that trains the same experiment. "
+                            "Wait for it, or change --name or --seed") from None  # fmt: skip
+        yield
+
+
+def _run(experiment: Experiment, prepared, folder: Path) -> None:
+    from tfrespam import runtime
+
+    training = experiment.training
+    _write_config(experiment, folder)
+    runtime.start(experiment.seed, deterministic=training.deterministic, precision=training.precision)
+    from tfrespam.data import protocols
+
+    data = experiment.data
+    parts = protocols.parts(prepared.table, data.protocol, data.fold, experiment.seed, data.exclude_films)
+    trained = protocols.identities(prepared.table, parts["train"])
+    for split in ("train", "validation"):
+        if not parts[split].any():
+            raise UserError(f"split {split!r} of protocol {data.protocol!r}, fold {data.fold}, holds no example in "
+                            f"{prepared.path}. Choose another --data.fold or prepare more patients")
+    for split in ("validation", "test"):
+        audit = protocols.leak_audit(prepared.table, parts[split], trained)
+        protocols.refuse_leaks(audit, data.protocol)
+        cli.console.print(f"{split}: {parts[split].sum()} of {len(parts[split])} examples; leak audit "
+                          + ", ".join(f"{kind} {count}" for kind, count in audit.items()))  # fmt: skip
+    model = _fit(experiment, prepared, parts, folder)
+    _publish(experiment, prepared, parts, trained, model, folder)
+
+
+def _write_config(experiment: Experiment, folder: Path) -> None:
+    import yaml
+
+    from tfrespam import provenance
+    from tfrespam.files import whole_file
+
+    head = f"# {provenance.command()}\n# {provenance.machine()}; git {provenance.git() or 'unknown'}\n"
+    settings = json.loads(json.dumps(dataclasses.asdict(experiment)))  # tuples become lists
+    with whole_file(folder / "config.yaml") as temporary:
+        temporary.write_text(head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _fit(experiment: Experiment, prepared, parts: dict, folder: Path):
+    """Trains, or goes on training; returns the model that the experiment selects."""
+    import keras
+
+    from tfrespam.training.fit import fit
+    from tfrespam.training.recorder import save_model
+
+    finished = folder / "last.keras"
+    if not finished.exists():
+        model = fit(experiment, prepared, parts, folder)
+        save_model(model, finished)
+    chosen = finished if experiment.training.select == "last" else folder / "best.keras"
+    return keras.saving.load_model(chosen, compile=False)
+
+
+def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model, folder: Path) -> None:
+    """Exports the model, judges the exported graph, draws the curve, and writes summary.json last of all."""
+    from tfrespam import evaluate
+    from tfrespam.evaluation.trivial import TrivialMasks
+    from tfrespam.export import describe, export_model
+    from tfrespam.files import write_json
+    from tfrespam.serving import saved_model
+    from tfrespam.training.pictures import loss_curve
+
+    history = json.loads((folder / "state" / "state.json").read_text(encoding="utf-8"))["history"]
+    loss_curve(history, folder / "loss_curve.png", f"{experiment.model.name}, {experiment.data.protocol}")
+    pointer = folder / "exported.json"
+    if not pointer.exists() or not Path(json.loads(pointer.read_text())["path"]).exists():
+        trivial = TrivialMasks.fit(evaluate.masks(prepared, parts["train"]))
+        facts = {**describe(dataclasses.asdict(experiment)), "run": str(folder), "trained_on": trained,
+                 "trivial_masks": trivial.to_dict(), "dataset": prepared.facts}  # fmt: skip
+        write_json(pointer, {"path": str(export_model(model, experiment.models_dir, experiment.name, facts))})
+    exported = saved_model.load(json.loads(pointer.read_text())["path"])
+    summaries = {split: evaluate.judge(exported, prepared, experiment.data, split, folder / split)
+                 for split in ("validation", "test") if parts[split].any()}  # fmt: skip
+    write_json(folder / "summary.json", summaries.get("test", summaries["validation"]))
+
+
+def _say(experiment: Experiment, folder: Path) -> None:
+    from tfrespam import evaluate
+
+    exported = json.loads((folder / "exported.json").read_text())["path"]
+    summary = json.loads((folder / "summary.json").read_text())
+    evaluate.say(summary, folder)
+    data, download = experiment.data_dir, Path(experiment.data_dir) / "phantom" / "download"
+    pictures = download if experiment.data.dataset == "phantom" else "PICTURES"
+    cli.console.print(f"""
+run        {folder}  (history.csv, loss_curve.png, per-image results)
+model      {exported}
+next       tensorboard --logdir {folder / "tensorboard"}
+           python -m tfrespam.predict {pictures} --model {exported} --output predictions
+           python -m tfrespam.evaluate --model {exported} --data_dir {data} --split train --output evaluation""")
+
+
+def main() -> None:
+    cli.run(train_from_options, signature=Experiment, defaults=EMBEDDED)
+
+
+def train_from_options(**options) -> None:
+    train(Experiment(**options))
+
+
+train_from_options.__doc__ = train.__doc__
+
+if __name__ == "__main__":
+    main()

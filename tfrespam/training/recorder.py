@@ -1,0 +1,72 @@
+"""What a run keeps after every epoch, so that it can be killed at any moment and go on as if nothing had happened.
+
+Keras' BackupAndRestore, CSVLogger and ModelCheckpoint write one after the other and in place: a kill between two of
+them leaves a history that disagrees with the weights, or half a file. Here each is replaced whole, best weights first
+and the state that says "epoch done" last; what a killed epoch had written is written again, equal.
+"""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import keras
+
+from tfrespam.errors import UserError
+from tfrespam.files import whole_directory, whole_file, write_csv
+from tfrespam.training.averaging import averaged_weights
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """Writes best.keras, history.csv and state/ into a run's folder.
+
+    Args:
+        folder: The run's folder.
+        monitor: Logged value whose maximum decides which weights are best.
+    """
+
+    def __init__(self, folder: Path, monitor: str = "val_dice"):
+        super().__init__()
+        self.folder, self.monitor = Path(folder), monitor
+        self.history: list[dict] = []
+        self._started = 0.0
+
+    def restore(self, model: keras.Model) -> int:
+        """Loads weights, optimizer and history of the last finished epoch; returns how many are finished."""
+        state = self.folder / "state"
+        if not (state / "state.json").exists():
+            return 0
+        self.history = json.loads((state / "state.json").read_text(encoding="utf-8"))["history"]
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(state / "model.weights.h5")
+        return len(self.history)
+
+    @property
+    def best(self) -> dict | None:
+        """The history's row with the highest `monitor`, the earliest of equals."""
+        return max(self.history, key=lambda row: row[self.monitor], default=None)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        row["seconds"] = round(time.perf_counter() - self._started, 2)
+        if not math.isfinite(row["loss"]):
+            raise UserError(f"the training loss became {row['loss']} in epoch {epoch + 1}. Expected a finite number. "
+                            f"The last good epoch is kept in {self.folder}; lower --training.learning_rate or set "
+                            "--training.clip_norm, and check the data set's pictures")
+        self.history.append(row)
+        if self.best is row:
+            with averaged_weights(self.model):
+                save_model(self.model, self.folder / "best.keras")
+        write_csv(self.folder / "history.csv", self.history)
+        with whole_directory(self.folder / "state") as state:
+            self.model.save_weights(state / "model.weights.h5")
+            (state / "state.json").write_text(json.dumps({"history": self.history}), encoding="utf-8")
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes a .keras file, whole or not at all."""
+    with whole_file(path) as temporary:
+        model.save(temporary)
