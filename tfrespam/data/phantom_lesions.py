@@ -25,11 +25,20 @@ def add_masses(
         place = _place(anatomy, mass, length, taken, rng)
         taken.append((*place, length))
         radius, spicules = outline(mass, rng)
-        shadow, mask = _shadow(brightness.shape, place, radius * length, mass, rng)
-        shadow += _spicules(brightness.shape, place, spicules, length)
-        brightness += CONTRAST[mass.subtlety - 1] * shadow
+        window = _window(place, length)
+        corner = window[0].start, window[1].start
+        here, mask = (place[0] - corner[0], place[1] - corner[1]), np.zeros(brightness.shape, bool)
+        shadow, mask[window] = _shadow(brightness[window].shape, here, radius * length, mass, rng)
+        shadow += _spicules(shadow.shape, here, spicules, length)
+        brightness[window] += CONTRAST[mass.subtlety - 1] * shadow
         masks.append(mask)
     return brightness, masks
+
+
+def _window(place: tuple[float, float], length: float) -> tuple[slice, slice]:
+    """The part of the film that a mass of `length` and its spicules can reach."""
+    reach = 1.3 * length
+    return tuple(slice(max(0, int(at - reach)), int(at + reach)) for at in place)
 
 
 def outline(mass: PhantomMass, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

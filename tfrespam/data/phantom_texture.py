@@ -1,5 +1,7 @@
 """Noise that looks like breast tissue: power-law clouds and the strands between them."""
 
+import functools
+
 import cv2
 import numpy as np
 import scipy.fft
@@ -12,12 +14,18 @@ def power_law(shape: tuple[int, int], rng: np.random.Generator, beta: float = BE
 
     Returns (H, W) float32. The field is cut from a larger periodic one, so that its borders do not match.
     """
-    rows, columns = (scipy.fft.next_fast_len(side + side // 4, real=True) for side in shape)
+    rows, columns = (125 * (side // 100 + 1) for side in shape)  # few sizes, so that few filters are computed
     spectrum = scipy.fft.rfft2(rng.standard_normal((rows, columns), dtype=np.float32))
-    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None]).astype(np.float32)
-    frequency[0, 0] = np.inf  # no mean
-    field = scipy.fft.irfft2(spectrum * frequency ** (-beta / 2), s=(rows, columns))[: shape[0], : shape[1]]
+    spectrum *= _filter(rows, columns, beta)
+    field = scipy.fft.irfft2(spectrum, s=(rows, columns), overwrite_x=True)[: shape[0], : shape[1]]
     return (field - field.mean()) / field.std()
+
+
+@functools.lru_cache(maxsize=16)
+def _filter(rows: int, columns: int, beta: float) -> np.ndarray:
+    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None])
+    frequency[0, 0] = np.inf  # no mean
+    return (frequency ** (-beta / 2)).astype(np.float32)
 
 
 def strands(shape: tuple[int, int], scale: tuple[float, float], width: float, rng: np.random.Generator) -> np.ndarray:
