@@ -55,7 +55,7 @@ def _seriousness(action: Action) -> int:
 
 def read_levels(path: Path) -> np.ndarray:
     """Stored grey levels (H, W) of a DICOM or picture file; UserError when it cannot be read."""
-    return read_picture(path) if path.suffix.lower() in SUFFIXES else read_stored(path)[1]
+    return read_picture(path) if path.suffix.lower() in SUFFIXES else read_stored(path)
 
 
 def find_mask(root: Path, candidates: Iterable[Candidate], film_size: tuple[int, int]) -> Outcome:

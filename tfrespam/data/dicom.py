@@ -4,19 +4,24 @@ Terms are those of DICOM PS3.3. Greys go through the pipeline of PS3.4 N.2: moda
 MONOCHROME1 picture is inverted last. No element that tells who the patient is gets logged or into a message.
 """
 
+import contextlib
 import dataclasses
 import io
+import logging
 import os
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pydicom
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_modality_lut, apply_voi_lut, get_decoder
 
 from tfrespam.errors import UserError
 
+LOGGER = logging.getLogger("pydicom")
 MAX_PIXELS = 150_000_000  # ten times the largest digitised film: what claims more is damaged or a decompression bomb
 DIGITAL_MAMMOGRAPHY_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -49,47 +54,59 @@ def read_dicom(source: str | os.PathLike | bytes) -> DicomImage:
     Raises UserError for anything else: no DICOM, truncated, colour, multi-frame, absurdly large, constant grey,
     or compressed in a way for which no decoder is installed.
     """
-    dataset, stored = read_stored(source)
-    photometric = str(dataset.PhotometricInterpretation)
-    pixels = _displayed(dataset, stored, photometric)
-    return DicomImage(pixels, _spacing(dataset), _laterality(dataset), _view(dataset), photometric,
-                      str(dataset.get("SOPClassUID", "")))
+    with _guarded():
+        dataset, stored = _read(source)
+        photometric = str(dataset.PhotometricInterpretation)
+        pixels = _displayed(dataset, stored, photometric)
+        return DicomImage(pixels, _spacing(dataset), _laterality(dataset), _view(dataset), photometric,
+                          str(dataset.get("SOPClassUID", "")))
 
 
-def read_stored(source: str | os.PathLike | bytes) -> tuple[Dataset, np.ndarray]:
-    """The data set and its stored values (H, W), untouched: what a mask is read with. Raises as `read_dicom`."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote the values they complain about
-        dataset = _parse(source)
-        _check_picture(dataset)
-        return dataset, _decode(dataset)
+def read_stored(source: str | os.PathLike | bytes) -> np.ndarray:
+    """The stored values (H, W), untouched: what a mask is read with. Raises as `read_dicom`."""
+    with _guarded():
+        return _read(source)[1]
 
 
 def read_header(path: str | os.PathLike) -> dict[str, str] | None:
     """The elements of HEADER_TAGS as text ("" when absent), or None when `path` is no readable DICOM file."""
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=HEADER_TAGS)
-        return {tag: str(dataset.get(tag, "")).strip() for tag in HEADER_TAGS}
-    except Exception:  # pydicom answers damaged files with errors of many types
+        with _guarded():
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=HEADER_TAGS)
+            return {tag: str(dataset.get(tag, "")).strip() for tag in HEADER_TAGS}
+    except UserError:
         return None
 
 
-def _parse(source: str | os.PathLike | bytes) -> Dataset:
+@contextlib.contextmanager
+def _guarded() -> Iterator[None]:
+    """Silences pydicom, whose warnings quote a patient's data, and turns all that a damaged file does to UserError."""
+    disabled, LOGGER.disabled = LOGGER.disabled, True
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
-            # pydicom would inflate a deflated file without a limit, and no modality sends mammograms so
-            if DEFLATED in file.read(1024):
-                raise UserError("deflated DICOM files are not read")
-            file.seek(0)
-            return pydicom.dcmread(file)
+        with warnings.catch_warnings(), disable_value_validation():
+            warnings.simplefilter("ignore")
+            yield
     except UserError:
         raise
-    except OSError as error:
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise UserError(f"the file cannot be opened ({error.strerror})") from None
     except InvalidDicomError:
         raise UserError("not a DICOM file: it does not carry the mark DICM at byte 128") from None
-    except Exception as error:
+    except Exception as error:  # pydicom meets damage with errors of many types
         raise UserError(f"the DICOM file is damaged or truncated ({type(error).__name__})") from None
+    finally:
+        LOGGER.disabled = disabled
+
+
+def _read(source: str | os.PathLike | bytes) -> tuple[Dataset, np.ndarray]:
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+        # pydicom would inflate a deflated file without a limit, and no modality sends mammograms so
+        if DEFLATED in file.read(1024):
+            raise UserError("deflated DICOM files are not read")
+        file.seek(0)
+        dataset = pydicom.dcmread(file)
+    _check_picture(dataset)
+    return dataset, _decode(dataset)
 
 
 def _check_picture(dataset: Dataset) -> None:
@@ -111,10 +128,7 @@ def _decode(dataset: Dataset) -> np.ndarray:
         raise UserError("the DICOM file does not name its transfer syntax")
     if syntax.is_compressed and not get_decoder(syntax).is_available:
         raise UserError(f'no decoder for {syntax.name} is installed: pip install "tfrespam[dicom-jpeg]" brings one')
-    try:
-        pixels = dataset.pixel_array
-    except Exception as error:
-        raise UserError(f"the picture of the DICOM file is damaged or truncated ({type(error).__name__})") from None
+    pixels = dataset.pixel_array
     if pixels.ndim != 2 or pixels.dtype.itemsize > 2:
         raise UserError(f"expected one picture of 8 or 16 bits. Received: {pixels.shape}, {pixels.dtype}")
     return pixels

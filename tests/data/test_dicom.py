@@ -1,0 +1,194 @@
+import contextlib
+
+import dicom_files
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
+
+from tfrespam.data import dicom
+from tfrespam.data.dicom import read_dicom, read_header, read_stored, stretch
+from tfrespam.errors import UserError
+
+RAMP = np.arange(1000, 1000 + 6 * 8, dtype=np.uint16).reshape(6, 8)
+FULL = np.rint((RAMP - 1000.0) * 65535 / 47).astype(np.uint16)
+
+
+def test_pixels_fill_the_range_of_uint16(tmp_path):
+    image = read_dicom(dicom_files.write(tmp_path / "a.dcm", RAMP))
+    assert image.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(image.pixels, FULL)
+    assert image.photometric == "MONOCHROME2" and not image.inverted
+
+
+def test_bytes_and_path_read_alike(tmp_path):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP)
+    np.testing.assert_array_equal(read_dicom(path.read_bytes()).pixels, read_dicom(str(path)).pixels)
+
+
+@pytest.mark.parametrize("pixels", [
+    RAMP, RAMP.astype(np.int16) - 1020, (RAMP - 1000).astype(np.uint8),
+    np.array([[-32768, 32767], [0, 1]], np.int16), np.array([[0, 65535], [7, 9]], np.uint16),
+])  # fmt: skip
+def test_every_stored_type_is_scaled_the_same_way(tmp_path, pixels):
+    whole = pixels.astype(np.int64)
+    expected = np.rint((whole - whole.min()) * (65535 / (whole.max() - whole.min())))
+    np.testing.assert_array_equal(read_dicom(dicom_files.write(tmp_path / "a.dcm", pixels)).pixels, expected)
+
+
+def test_monochrome1_is_inverted_after_the_modality_lut(tmp_path):
+    one = read_dicom(dicom_files.write(tmp_path / "a.dcm", RAMP, PhotometricInterpretation="MONOCHROME1"))
+    assert one.inverted
+    np.testing.assert_array_equal(one.pixels, 65535 - FULL)
+    negative = {"RescaleSlope": "-2", "RescaleIntercept": "7"}
+    both = read_dicom(dicom_files.write(tmp_path / "b.dcm", RAMP, PhotometricInterpretation="MONOCHROME1", **negative))
+    np.testing.assert_array_equal(both.pixels, FULL)
+
+
+def test_window_applies_to_presentation_mammograms_alone(tmp_path):
+    window = {"WindowCenter": "1012", "WindowWidth": "8"}
+    film = read_dicom(dicom_files.write(tmp_path / "a.dcm", RAMP, **window))
+    np.testing.assert_array_equal(film.pixels, FULL)
+    path = dicom_files.write(tmp_path / "b.dcm", RAMP, SOPClassUID=dicom_files.MAMMOGRAPHY, **window)
+    shown = read_dicom(path).pixels
+    assert (shown[RAMP <= 1008] == 0).all() and (shown[RAMP >= 1016] == 65535).all()
+    assert 0 < shown[RAMP == 1011][0] < shown[RAMP == 1013][0] < 65535
+
+
+@pytest.mark.parametrize("window", [{"WindowCenter": "1012", "WindowWidth": "0"},
+                                    {"WindowCenter": "90000", "WindowWidth": "1"}])
+def test_impossible_window_is_ignored(tmp_path, window):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, SOPClassUID=dicom_files.MAMMOGRAPHY, **window)
+    np.testing.assert_array_equal(read_dicom(path).pixels, FULL)
+
+
+@pytest.mark.parametrize(("elements", "expected"), [
+    ({"PixelSpacing": [0.05, 0.05], "ImagerPixelSpacing": [0.1, 0.1]}, 0.05),
+    ({"ImagerPixelSpacing": [0.1, 0.1]}, 0.1),
+    ({"ImagerPixelSpacing": [0.1, 0.1], "EstimatedRadiographicMagnificationFactor": "1.25"}, 0.08),
+    ({"PixelSpacing": [0.05, 0.1]}, np.nan),
+    ({"PixelSpacing": [0, 0]}, np.nan),
+    ({}, np.nan),
+    ({"PixelSpacing": [0.05, 0.05], "SOPClassUID": dicom.SECONDARY_CAPTURE}, np.nan),
+    ({"PixelSpacing": [0.05, 0.05], "SOPClassUID": dicom.SECONDARY_CAPTURE,
+      "PixelSpacingCalibrationType": "GEOMETRY"}, 0.05),
+])  # fmt: skip
+def test_spacing(tmp_path, elements, expected):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, **{"SOPClassUID": dicom_files.MAMMOGRAPHY, **elements})
+    np.testing.assert_allclose(read_dicom(path).spacing_mm, expected)
+
+
+def test_side_and_view(tmp_path):
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "R-10226", "SRT", "medio-lateral oblique"
+    coded = read_dicom(dicom_files.write(tmp_path / "a.dcm", RAMP, ImageLaterality="R", ViewCodeSequence=[code]))
+    assert (coded.laterality, coded.view) == ("RIGHT", "MLO")
+    plain = read_dicom(dicom_files.write(tmp_path / "b.dcm", RAMP, Laterality="L", PatientOrientation="CC"))
+    assert (plain.laterality, plain.view) == ("LEFT", "CC")
+    unknown = read_dicom(dicom_files.write(tmp_path / "c.dcm", RAMP))
+    assert (unknown.laterality, unknown.view) == ("", "")
+
+
+def test_run_length_encoding_is_read(tmp_path):
+    made = dicom_files.dataset(RAMP)
+    made.compress(RLELossless)
+    made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    np.testing.assert_array_equal(read_dicom(tmp_path / "a.dcm").pixels, FULL)
+
+
+def test_missing_decoder_names_the_extra(tmp_path, monkeypatch):
+    made = dicom_files.dataset(RAMP)
+    made.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    made.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xd9"])
+    made["PixelData"].VR = "OB"
+    made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    monkeypatch.setattr(pydicom.pixels.decoders.base.Decoder, "is_available", False)
+    with pytest.raises(UserError, match=r"tfrespam\[dicom-jpeg\]"):
+        read_dicom(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize(("elements", "message"), [
+    ({"NumberOfFrames": 3}, "NumberOfFrames=3"),
+    ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "grey picture"),
+    ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR"),
+    ({"Rows": 65535, "Columns": 65535}, "at most"),
+    ({"Rows": 0}, "no picture"),
+    ({"Rows": 600}, "truncated"),
+])  # fmt: skip
+def test_what_is_no_single_grey_picture_is_refused(tmp_path, elements, message):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, PatientName="Doe^Jane", **elements)
+    with pytest.raises(UserError, match=message) as caught:
+        read_dicom(path)
+    assert "Doe" not in str(caught.value)
+
+
+def test_constant_picture_is_refused(tmp_path):
+    with pytest.raises(UserError, match="constant grey"):
+        read_dicom(dicom_files.write(tmp_path / "a.dcm", np.full((4, 4), 7, np.uint16)))
+
+
+def test_other_files_are_refused(tmp_path):
+    report = dicom_files.dataset(RAMP)
+    del report.PixelData
+    report.save_as(tmp_path / "report.dcm", enforce_file_format=True)
+    (tmp_path / "text.dcm").write_text("not a picture")
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    for name, message in (("report", "no picture"), ("text", "not a DICOM"), ("empty", "not a DICOM|damaged")):
+        with pytest.raises(UserError, match=message):
+            read_dicom(tmp_path / f"{name}.dcm")
+    with pytest.raises(UserError, match="cannot be opened"):
+        read_dicom(tmp_path / "nowhere.dcm")
+
+
+def test_deflated_file_is_refused_before_it_is_inflated(tmp_path):
+    made = dicom_files.dataset(RAMP)
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    with pytest.raises(UserError, match="deflated"):
+        read_dicom(tmp_path / "a.dcm")
+
+
+def test_a_file_cut_or_damaged_anywhere_is_read_or_refused(tmp_path):
+    whole = dicom_files.write(tmp_path / "a.dcm", RAMP).read_bytes()
+    generator = np.random.default_rng(0)
+    for cut in range(0, len(whole), 7):
+        _read_or_refuse(whole[:cut])
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for place in generator.integers(0, len(whole), 4):
+            damaged[place] = generator.integers(0, 256)
+        _read_or_refuse(bytes(damaged))
+
+
+def _read_or_refuse(content):
+    with contextlib.suppress(UserError):
+        assert read_dicom(content).pixels.dtype == np.uint16
+
+
+def test_nothing_of_the_patient_is_said(tmp_path, caplog, capfd, recwarn):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, PatientID="Doe" * 30)  # too long, which pydicom would quote
+    read_dicom(path)
+    read_header(path)
+    assert "Doe" not in caplog.text + "".join(capfd.readouterr()) + "".join(str(w.message) for w in recwarn)
+
+
+def test_header_is_read_without_pixels(tmp_path):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, SeriesInstanceUID="1.2.3", PatientID="P_1")
+    path.write_bytes(path.read_bytes()[:-50])
+    header = read_header(path)
+    assert (header["SeriesInstanceUID"], header["PatientID"], header["SeriesDescription"]) == ("1.2.3", "P_1", "")
+    (tmp_path / "b.dcm").write_text("nothing")
+    assert read_header(tmp_path / "b.dcm") is None
+
+
+def test_stored_values_are_untouched(tmp_path):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(read_stored(path), RAMP)
+
+
+def test_stretch_is_monotone_and_full():
+    pixels = np.random.default_rng(1).integers(300, 9000, (30, 20)).astype(np.uint16)
+    stretched = stretch(pixels)
+    assert stretched.min() == 0 and stretched.max() == 65535
+    assert (np.diff(stretched.ravel()[np.argsort(pixels.ravel(), kind="stable")].astype(int)) >= 0).all()
