@@ -20,8 +20,8 @@ from tfrespam.evaluation import confusion
 
 GRID = 32  # cells a side of the stored mean mask: a mean over hundreds of masks has no finer detail
 _UNFITTED_AXES = (0.25, 0.25)  # an ellipse over a fifth of the picture, about the share of the mass in default crops
-_LEVELS = np.arange(0.02, 0.99, 0.01)  # as shares of the highest mean
-_AXES = np.arange(0.04, 0.721, 0.02)  # as shares of the picture; the corners are 0.707 away
+_LEVELS = np.arange(2, 99) / 100  # as shares of the highest mean
+_AXES = np.arange(4, 73, 2) / 100  # as shares of the picture; its corners are 0.707 away
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TrivialMasks:
             return cls()
         cells = np.array(cells, dtype=np.float32)
         mean = np.round(cells.mean(axis=0, dtype=float), 4)  # as stored in JSON
-        levels = mean.max() * _LEVELS  # in whole films no cell is mass in most of them
+        levels = np.round(mean.max() * _LEVELS, 6)  # in whole films no cell is mass in most of them
         level = levels[np.argmax(_mean_dice(cells, mean > levels[:, None]))]
         axes = np.array(np.meshgrid(_AXES, _AXES)).reshape(2, -1).T
         best = axes[np.argmax(_mean_dice(cells, np.array([ellipse((GRID, GRID), pair).ravel() for pair in axes])))]
@@ -89,7 +89,7 @@ def _overlap(cells: int, pixels: int) -> np.ndarray:
 
 def shrink(mask: np.ndarray, cells: int) -> np.ndarray:
     """Mean of a mask (H, W) in each of cells x cells equal parts, whatever its size."""
-    return _overlap(cells, mask.shape[0]) @ mask @ _overlap(cells, mask.shape[1]).T
+    return _overlap(cells, mask.shape[0]) @ mask.astype(float) @ _overlap(cells, mask.shape[1]).T
 
 
 def enlarge(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
