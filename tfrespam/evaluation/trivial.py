@@ -79,17 +79,19 @@ def _flat(mask: np.ndarray) -> np.ndarray:
     return mask[..., 0] if mask.ndim == 3 else mask
 
 
-def _overlap(cells: int, pixels: int) -> np.ndarray:
-    """(cells, pixels): the share of each cell that each pixel covers, along one axis."""
-    edges = np.linspace(0, pixels, cells + 1)
-    low, high = edges[:-1, None], edges[1:, None]
-    pixel = np.arange(pixels)
-    return np.clip(np.minimum(high, pixel + 1) - np.maximum(low, pixel), 0, None) / (pixels / cells)
+def _cell_means(values: np.ndarray, cells: int) -> np.ndarray:
+    """Means of `values` (n, m) over `cells` equal stretches of the first axis, pixels cut in two where need be."""
+    pixels = len(values)
+    edges = np.arange(cells + 1) * (pixels / cells)
+    whole = np.minimum(edges.astype(int), pixels - 1)
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    sums = sums[whole] + (edges - whole)[:, None] * values[whole]  # up to each edge
+    return np.diff(sums, axis=0) * (cells / pixels)
 
 
 def shrink(mask: np.ndarray, cells: int) -> np.ndarray:
     """Mean of a mask (H, W) in each of cells x cells equal parts, whatever its size."""
-    return _overlap(cells, mask.shape[0]) @ mask.astype(float) @ _overlap(cells, mask.shape[1]).T
+    return _cell_means(_cell_means(mask, cells).T, cells).T
 
 
 def enlarge(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
