@@ -1,0 +1,30 @@
+"""How large a segmented mass is, the way a report states it."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+
+class Extent(NamedTuple):
+    """Area and longest diameter of a mask; both 0 for an empty one."""
+
+    area_px: int
+    longest_diameter_px: float
+
+
+def extent(mask: np.ndarray) -> Extent:
+    """Measures `mask` (H, W) bool.
+
+    The longest diameter is the largest distance between the centres of two pixels of one connected part, plus one
+    pixel: a single pixel measures 1, a row of n pixels n. Of several parts the longest counts; the gap between two
+    masses is no diameter.
+    """
+    contours, _ = cv2.findContours(np.asarray(mask, np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return Extent(int(np.count_nonzero(mask)), max(map(_longest_diameter, contours), default=0.0))
+
+
+def _longest_diameter(contour: np.ndarray) -> float:
+    """The two farthest points of a set are corners of its convex hull, so only those are compared."""
+    corners = cv2.convexHull(contour)[:, 0].astype(np.float64)
+    return float(np.linalg.norm(corners[:, None] - corners[None], axis=-1).max()) + 1
