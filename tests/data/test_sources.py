@@ -1,0 +1,30 @@
+import cbis_tree
+import pytest
+
+from tfrespam.data import cbis_ddsm, folder, inbreast
+from tfrespam.data.sources import LOOKED_FOR, SOURCES, find_source
+from tfrespam.errors import UserError
+
+
+def test_each_kind_of_download_finds_its_reader(tmp_path):
+    cbis_tree.write(tmp_path / "a", [cbis_tree.Entry("P_00001")], "kaggle")
+    for name in ("b/AllDICOMs", "b/AllXML", "c/images", "c/masks"):
+        (tmp_path / name).mkdir(parents=True)
+    assert [find_source(tmp_path / name) for name in "abc"] == [cbis_ddsm, inbreast, folder]
+
+
+def test_an_unknown_folder_is_told_what_was_looked_for(tmp_path):
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(UserError) as caught:
+        find_source(tmp_path)
+    for part in ("mass_case_description_train_set.csv", "AllDICOMs", "images/", "holiday.jpg"):
+        assert part in str(caught.value)
+
+
+def test_no_folder_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no folder"):
+        find_source(tmp_path / "none")
+
+
+def test_every_source_says_what_it_looks_for():
+    assert SOURCES.keys() == LOOKED_FOR.keys()
