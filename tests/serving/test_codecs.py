@@ -1,0 +1,94 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfrespam.serving import codecs
+
+RANDOM = np.random.default_rng(0)
+DEEP = RANDOM.integers(0, 65536, (20, 30)).astype(np.uint16)
+FLAT = RANDOM.integers(0, 256, (20, 30)).astype(np.uint8)
+
+IN_GRAPH = tf.function(codecs.decode)
+
+
+def encode(picture: np.ndarray, suffix: str = ".png") -> bytes:
+    return cv2.imencode(suffix, picture)[1].tobytes()
+
+
+def decode(data: bytes, max_pixels: int = 1000) -> tuple[np.ndarray, int]:
+    picture, state = IN_GRAPH(tf.constant(data), max_pixels)
+    return picture.numpy()[..., 0], int(state)
+
+
+def test_keeps_all_16_bits():
+    picture, state = decode(encode(DEEP))
+    assert state == codecs.READABLE
+    np.testing.assert_array_equal(picture, DEEP.astype(np.float32) / np.float32(65535))
+
+
+def test_reads_8_bit_greys_on_the_same_scale():
+    np.testing.assert_array_equal(decode(encode(FLAT))[0], FLAT.astype(np.float32) / np.float32(255))
+
+
+def test_reads_grey_stored_as_rgb_and_as_palette():
+    buffer = io.BytesIO()
+    Image.fromarray(FLAT).convert("P").save(buffer, "PNG")
+    for data in (encode(cv2.merge([FLAT] * 3)), buffer.getvalue()):
+        np.testing.assert_array_equal(decode(data)[0], FLAT.astype(np.float32) / np.float32(255))
+
+
+def test_turns_colour_into_luma():
+    colours = np.array([[[0, 0, 255], [0, 255, 0], [255, 0, 0]]], np.uint8)  # OpenCV writes blue, green, red
+    np.testing.assert_allclose(decode(encode(colours))[0], [[0.299, 0.587, 0.114]], atol=0.005)
+
+
+@pytest.mark.parametrize("picture", [FLAT, cv2.merge([FLAT // 4 + 90, FLAT[::-1] // 4 + 90, FLAT // 4 + 90])])
+def test_reads_jpeg_as_pillow_does(picture):
+    data = encode(picture, ".jpg")
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("L")) / 255
+    np.testing.assert_allclose(decode(data)[0], expected, atol=2.1 / 255)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_does_not_decode_what_is_too_large(suffix):
+    data = encode(FLAT, suffix)
+    assert decode(data, FLAT.size)[1] == codecs.READABLE
+    picture, state = decode(data, FLAT.size - 1)
+    assert state == codecs.TOO_LARGE and picture.shape == (1, 1)
+
+
+def test_believes_the_header_about_the_size_and_allocates_nothing():
+    bomb = bytearray(encode(FLAT))
+    bomb[16:24] = (2**31 - 1).to_bytes(4, "big") * 2
+    assert decode(bytes(bomb), 1 << 26)[1] == codecs.TOO_LARGE
+
+
+PNG, JPEG = encode(DEEP), encode(FLAT, ".jpg")
+BROKEN = {
+    "empty": b"", "text": b"no picture", "PNG header only": PNG[:33], "PNG half": PNG[: len(PNG) // 2],
+    "PNG with a wrong byte": PNG[:60] + bytes([PNG[60] ^ 255]) + PNG[61:], "JPEG start": JPEG[:3],
+    "JPEG half": JPEG[: len(JPEG) // 2], "BMP": encode(FLAT, ".bmp"), "TIFF": encode(DEEP, ".tiff"),
+    "PNG of size 0": PNG[:16] + bytes(8) + PNG[24:], "PNG of negative size": PNG[:16] + b"\xff" * 8 + PNG[24:],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_says_unreadable_instead_of_failing(name):
+    picture, state = decode(BROKEN[name])
+    assert state == codecs.UNREADABLE
+    np.testing.assert_array_equal(picture, [[0]])
+
+
+def test_writes_masks_and_probabilities_that_read_back():
+    mask = FLAT > 127
+    written = cv2.imdecode(np.frombuffer(codecs.encode_mask(mask[..., None]).numpy(), np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(written, np.where(mask, 255, 0))
+    assert written.dtype == np.uint8
+    probability = tf.constant([[[0.0], [0.5], [1.0], [1 / 3]]])
+    data = np.frombuffer(codecs.encode_probability(probability).numpy(), np.uint8)
+    written = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(written, np.array([[0, 32768, 65535, 21845]], np.uint16))

@@ -1,0 +1,168 @@
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_model import SIZE, small_model
+from tensorflow.core.protobuf import saved_model_pb2
+
+from tfrespam.serving.signatures import SIGNATURES, export_archive
+
+RANDOM = np.random.default_rng(0)
+DEEP = RANDOM.integers(0, 65536, (SIZE, SIZE)).astype(np.uint16)
+WIDE = RANDOM.integers(0, 256, (20, 50)).astype(np.uint8)
+TALL = RANDOM.integers(0, 65536, (70, 33)).astype(np.uint16)
+LIMIT = 3000
+# All that the signatures need of TensorFlow beyond the ops of the network itself; nothing here runs Python.
+ALLOWED = {
+    "Abs", "AddV2", "All", "Assert", "AssignVariableOp", "BatchMatMulV2", "BiasAdd", "Cast", "ConcatV2",
+    "ConcatenateDataset", "Const", "Conv2D", "DatasetToSingleElement", "DecodeJpeg", "DecodePng", "DecodeRaw",
+    "DisableCopyOnRead", "EncodePng", "EnsureShape", "Equal", "ExtractJpegShape", "FloorDiv", "Greater",
+    "GreaterEqual", "Identity", "If", "IgnoreErrorsDataset", "Less", "LogicalAnd", "MapDataset", "Max", "Maximum",
+    "Mean", "MergeV2Checkpoints", "Mul", "NoOp", "Pack", "Pad", "Placeholder", "Prod", "Range", "ReadVariableOp",
+    "RealDiv", "Relu", "Reshape", "RestoreV2", "Round", "Rsqrt", "SaveV2", "Select", "SelectV2", "Shape",
+    "ShardedFilename", "Sigmoid", "Size", "Squeeze", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile",
+    "StaticRegexFullMatch", "StridedSlice", "StringFormat", "StringJoin", "Sub", "Substr", "Sum", "TakeDataset",
+    "TensorDataset", "TensorListFromTensor", "TensorListGetItem", "TensorListReserve", "TensorListSetItem",
+    "TensorListStack", "VarHandleOp", "VarIsInitializedOp", "Where", "While",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_model(side_output=True)
+
+
+@pytest.fixture(scope="module")
+def path(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model")
+    export_archive(model, path, SIZE, threshold=0.4, max_pixels=LIMIT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def signatures(path):
+    loaded = tf.saved_model.load(path)  # the signatures hold no reference to what they belong to
+    yield loaded.signatures
+
+
+def encode(picture: np.ndarray, suffix: str = ".png") -> bytes:
+    return cv2.imencode(suffix, picture)[1].tobytes()
+
+
+def read(data: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def as_image(picture: np.ndarray) -> np.ndarray:
+    return (picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max))[None, :, :, None]
+
+
+def test_names_types_and_shapes_are_the_contract(signatures):
+    assert set(signatures) == set(SIGNATURES) == {"serving_default", "predict_bytes"}
+    for name, described in SIGNATURES.items():
+        assert set(signatures[name].structured_input_signature[1]) == set(described["inputs"])
+        assert set(signatures[name].structured_outputs) == set(described["outputs"])
+    image = signatures["serving_default"].structured_input_signature[1]["image"]
+    assert image.dtype == tf.float32 and image.shape.as_list() == [None, None, None, 1]
+    data = signatures["predict_bytes"].structured_input_signature[1]["image_bytes"]
+    assert data.dtype == tf.string and data.shape.as_list() == [None]
+
+
+def test_serving_default_is_model_predict(signatures, model):
+    images = RANDOM.random((5, SIZE, SIZE, 1), np.float32)
+    served = signatures["serving_default"](image=images)["probability"]
+    np.testing.assert_allclose(served, model.predict(images, verbose=0)["probability"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(20, 50), (70, 33), (5, 16)])
+def test_serving_default_takes_any_size_and_answers_at_it(signatures, model, shape):
+    images = RANDOM.random((3, *shape, 1), np.float32)
+    small = tf.image.resize(images, (SIZE, SIZE), antialias=True)
+    expected = tf.image.resize(model.predict(small, verbose=0)["probability"], shape, antialias=True)
+    served = signatures["serving_default"](image=images)["probability"]
+    assert served.shape == images.shape
+    np.testing.assert_allclose(served, expected, atol=1e-4)
+
+
+def test_predict_bytes_answers_each_picture_at_its_own_size(signatures):
+    pictures = [DEEP, WIDE, TALL]
+    data = [encode(DEEP), encode(cv2.merge([WIDE] * 3)), encode(TALL)]
+    answer = signatures["predict_bytes"](image_bytes=tf.constant(data))
+    for number, picture in enumerate(pictures):
+        expected = signatures["serving_default"](image=as_image(picture))["probability"].numpy()[0, :, :, 0]
+        probability = read(answer["probability_png_bytes"].numpy()[number])
+        mask = read(answer["mask_png_bytes"].numpy()[number])
+        assert probability.dtype == np.uint16 and mask.dtype == np.uint8
+        assert probability.shape == mask.shape == picture.shape
+        np.testing.assert_allclose(probability / 65535, expected, atol=1e-5)
+        clear = np.abs(expected - 0.4) > 1e-5
+        np.testing.assert_array_equal(mask[clear], np.where(expected[clear] >= 0.4, 255, 0))
+        assert answer["tumour_fraction"].numpy()[number] == pytest.approx(np.mean(mask == 255), abs=1e-6)
+        assert 0 < np.mean(mask == 255) < 1
+
+
+def test_predict_bytes_reads_jpeg_as_its_pixels(signatures):
+    data = encode(WIDE, ".jpg")
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    from_jpeg, from_png = signatures["predict_bytes"](image_bytes=tf.constant([data, encode(pixels)]))[
+        "probability_png_bytes"
+    ].numpy()
+    np.testing.assert_allclose(read(from_jpeg) / 65535, read(from_png) / 65535, atol=0.03)
+
+
+def test_a_picture_does_not_depend_on_its_neighbours(signatures):
+    alone = signatures["predict_bytes"](image_bytes=tf.constant([encode(TALL)]))
+    among = signatures["predict_bytes"](image_bytes=tf.constant([encode(WIDE), encode(TALL), encode(DEEP)]))
+    assert alone["mask_png_bytes"].numpy()[0] == among["mask_png_bytes"].numpy()[1]
+
+
+def test_bad_pictures_are_named_by_their_positions(signatures):
+    good = encode(WIDE)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[1 3\] not a readable PNG or JPEG"):
+        signatures["predict_bytes"](image_bytes=tf.constant([good, good[:100], good, b"", good]))
+
+
+def test_too_large_pictures_are_refused_by_their_header(signatures):
+    large = encode(np.zeros((LIMIT // 50 + 1, 50), np.uint8))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[1\] larger than the limit of 3000 pixels"):
+        signatures["predict_bytes"](image_bytes=tf.constant([encode(WIDE), large]))
+
+
+def test_the_graph_holds_allowed_ops_only(path):
+    saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    graph = saved.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert len(nodes) > 200
+    assert {node.op for node in nodes} <= ALLOWED
+    attributes = {name for node in nodes for name in node.attr}
+    attributes |= {name for function in graph.library.function for name in function.attr}
+    assert "_XlaMustCompile" not in attributes
+
+
+def test_a_model_with_one_output_and_half_precision_serves_float32(tmp_path):
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        half = small_model()
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert half.layers[1].compute_dtype == "float16"
+    export_archive(half, tmp_path, SIZE)
+    images = RANDOM.random((2, SIZE, SIZE, 1), np.float32)
+    served = tf.saved_model.load(tmp_path).signatures["serving_default"](image=tf.constant(images))["probability"]
+    assert served.dtype == tf.float32
+    np.testing.assert_allclose(served, half.predict(images, verbose=0), rtol=0, atol=1e-6)
+
+
+def test_keep_aspect_squares_with_black_and_cuts_the_margins_off_again(model, tmp_path):
+    export_archive(model, tmp_path, SIZE, keep_aspect=True)
+    loaded = tf.saved_model.load(tmp_path)
+    image = RANDOM.random((1, 12, SIZE, 1), np.float32)
+    squared = np.pad(image, [(0, 0), (2, 2), (0, 0), (0, 0)])
+    expected = model.predict(squared, verbose=0)["probability"][:, 2:-2]
+    served = loaded.signatures["serving_default"](image=tf.constant(image))["probability"]
+    np.testing.assert_allclose(served, expected, atol=1e-6)
+    data = encode((image[0] * 65535).astype(np.uint16))
+    answer = loaded.signatures["predict_bytes"](image_bytes=tf.constant([data]))["probability_png_bytes"].numpy()
+    np.testing.assert_allclose(read(answer[0]) / 65535, expected[0, :, :, 0], atol=1e-3)
