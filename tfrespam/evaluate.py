@@ -77,6 +77,7 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     from tfrespam import provenance
     from tfrespam.data import protocols
     from tfrespam.evaluation.summary import per_image_rows, summarise
+    from tfrespam.evaluation.trivial import trivial_dice
     from tfrespam.files import write_csv, write_json
 
     started = time.perf_counter()
@@ -104,7 +105,8 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
         "seconds": round(time.perf_counter() - started, 2), "versions": provenance.versions(),
         "command": provenance.command(), "seed": seed, "git": provenance.git(),
     }  # fmt: skip
-    summary = summarise(rows, _trivial(exported, prepared, judged), context)
+    trivial = trivial_dice(masks(prepared, judged), _trivial_masks(metadata, prepared, parts["train"]))
+    summary = summarise(rows, trivial, context)
     write_csv(output / "per_image.csv", rows)
     write_json(output / "summary.json", summary)
     return summary
@@ -118,6 +120,15 @@ def masks(prepared, chosen):
 
     batches = pipeline.evaluation(prepared, chosen, batch_size=64).as_numpy_iterator()
     return np.concatenate([mask[..., 0] > 0 for _, mask in batches])
+
+
+def _trivial_masks(metadata: dict, prepared, train):
+    """Those fitted where the model was trained, or else on this data set's training part."""
+    from tfrespam.evaluation.trivial import TrivialMasks
+
+    if "trivial_masks" in metadata:
+        return TrivialMasks.from_dict(metadata["trivial_masks"])
+    return TrivialMasks.fit(masks(prepared, train) if train.any() else [])
 
 
 def _predictions(exported, prepared, chosen) -> Iterator:
@@ -138,7 +149,8 @@ def say(summary: dict, output: Path) -> None:
     low, high = dice["image_ci95"]
     trivial = ", ".join(f"{name} {value:.3f}" for name, value in summary["trivial"].items())
     cli.console.print(
-        f"{summary['split']} ({summary['protocol']}): {summary['n_images']} pictures, {summary['n_patients']} patients\n"
+        f"{summary['split']} ({summary['protocol']}): {summary['n_images']} pictures of "
+        f"{summary['n_patients']} patients\n"
         f"Dice {dice['image']:.4f} (95 % by patients {low:.4f}-{high:.4f}), pooled {dice['pooled']:.4f}; "
         f"mIoU {miou['image']:.4f}; skill {summary['skill']:.3f} over trivial masks ({trivial}); "
         f"coverage {summary['coverage']:.3f}\n{output / 'summary.json'}")

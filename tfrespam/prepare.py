@@ -37,7 +37,8 @@ def prepare(
     """
     home = Path(data_dir or Experiment().data_dir)
     path = prepare_source(Path(source), home, name, view, context, image_size, workers)
-    cli.console.print(f"Next: python -m tfrespam.train --config FILE --data_dir {home} --data.dataset {path.parent.name}")
+    dataset = path.parent.name
+    cli.console.print(f"Next: python -m tfrespam.train --config FILE --data_dir {home} --data.dataset {dataset}")
 
 
 def prepare_source(source: Path, home: Path, name: str | None, view: str, context: float, image_size: int,

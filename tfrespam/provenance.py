@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-_PACKAGES = ("tfrespam", "tensorflow", "keras", "numpy", "scipy", "tensorflow-datasets", "opencv-python-headless", "pydicom")
+_PACKAGES = ("tfrespam", "tensorflow", "keras", "numpy", "scipy", "tensorflow-datasets", "opencv-python-headless",
+             "pydicom")  # fmt: skip
 
 
 def versions() -> dict[str, str]:
@@ -44,6 +45,6 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = names[0] if names else model
+        lines = cpuinfo.read_text().splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
     return f"{model}, {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores"

@@ -77,5 +77,6 @@ def _png(picture: np.ndarray) -> bytes:
 def _unite(row: LedgerRow) -> LedgerRow:
     """A repair is the more serious news; then the union goes into the detail."""
     if row.action is Action.USED:
-        return dataclasses.replace(row, action=Action.UNITED, detail=row.detail or "shares its crop with another lesion")
+        detail = row.detail or "shares its crop with another lesion"
+        return dataclasses.replace(row, action=Action.UNITED, detail=detail)
     return dataclasses.replace(row, detail="; ".join(filter(None, [row.detail, "united with another lesion"])))

@@ -7,8 +7,9 @@ from tfrespam.data.phantom_anatomy import Anatomy
 from tfrespam.data.phantom_patient import PhantomMass
 from tfrespam.data.phantom_texture import power_law
 
-CONTRAST = (0.075, 0.10, 0.13, 0.17, 0.22)  # peak brightness over the tissue, by subtlety 1-5
-SOFTNESS = {"CIRCUMSCRIBED": 0.04, "MICROLOBULATED": 0.05, "SPICULATED": 0.07, "OBSCURED": 0.1, "ILL_DEFINED": 0.14}
+CONTRAST = (0.06, 0.08, 0.105, 0.135, 0.175)  # peak brightness over the tissue, by subtlety 1-5
+# width of the edge's sigmoid as a fraction of the radius
+SOFTNESS = {"CIRCUMSCRIBED": 0.06, "MICROLOBULATED": 0.06, "SPICULATED": 0.1, "OBSCURED": 0.06, "ILL_DEFINED": 0.18}
 ANGLES = np.linspace(0, 2 * np.pi, 720, endpoint=False)
 
 
@@ -108,10 +109,12 @@ def _shadow(
     yy, xx = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     dy, dx = yy - np.float32(place[0]), xx - np.float32(place[1])
     boundary = np.interp(np.arctan2(dy, dx).ravel(), ANGLES, radius, period=2 * np.pi).reshape(shape)
-    share = np.hypot(dy, dx) / boundary
-    edge = 1 / (1 + np.exp(np.clip((share - 1) / SOFTNESS[mass.margins], -30, 30)))
-    dome = 0.75 + 0.25 * np.clip(1 - share**2, 0, 1)
-    return (edge * dome * (1 + 0.1 * power_law(shape, rng))).astype(np.float32), share < 1
+    share, soft = np.hypot(dy, dx) / boundary, SOFTNESS[mass.margins]
+    if mass.margins == "OBSCURED":  # tissue hides one side
+        soft += 0.2 * np.clip(np.cos(np.arctan2(dy, dx) - rng.uniform(0, 2 * np.pi)), 0, 1)
+    edge = 1 / (1 + np.exp(np.clip((share - 1) / soft, -30, 30)))
+    dome = 0.7 + 0.3 * np.clip(1 - share**2, 0, 1)
+    return (edge * dome * (1 + 0.16 * power_law(shape, rng))).astype(np.float32), share < 1
 
 
 def _spicules(shape: tuple[int, int], place: tuple[float, float], spicules: np.ndarray, length: float) -> np.ndarray:

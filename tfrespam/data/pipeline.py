@@ -61,7 +61,8 @@ def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, b
         transform = augment.draw(config, tf.stack([tf.cast(seed, tf.int64), number]))
         return _shaped(prepared, *augment.apply(transform, image, mask, config.noise))
 
-    return dataset.map(augmented, parallel, deterministic=True).batch(batch_size, drop_remainder=True).prefetch(parallel)
+    dataset = dataset.map(augmented, parallel, deterministic=True)
+    return dataset.batch(batch_size, drop_remainder=True).prefetch(parallel)
 
 
 def evaluation(prepared: Prepared, chosen: np.ndarray, *, batch_size: int) -> tf.data.Dataset:

@@ -36,7 +36,7 @@ class Prepared:
         with open(self.path / "index.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
-        return {name: np.array(values, dtype=np.int64 if name in _NUMBERS else None) for name, values in columns.items()}
+        return {name: np.array(values, np.int64 if name in _NUMBERS else None) for name, values in columns.items()}
 
     @property
     def name(self) -> str:

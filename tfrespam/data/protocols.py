@@ -107,5 +107,5 @@ def refuse_leaks(audit: Mapping[str, int], protocol: str) -> None:
     """Raises UserError when an honest protocol's audit is not all zero."""
     if protocol != "paper" and any(audit.values()):
         found = ", ".join(f"{count} share a {name}" for name, count in audit.items() if count)
-        raise UserError(f"protocol {protocol!r} leaks: of the judged lesions {found} with the training set. Expected "
-                        "none. Only --data.protocol paper may leak; otherwise correct the source's lists or patient ids")
+        raise UserError(f"protocol {protocol!r} leaks: of the judged lesions {found} with the training set. "
+                        "Expected none. Correct the source's lists or patient ids; only protocol 'paper' may leak")
