@@ -1,0 +1,76 @@
+import json
+import os
+
+import cv2
+import numpy as np
+import pytest
+from small_model import SIZE, small_model
+
+from tfrespam.errors import UserError
+from tfrespam.serving import saved_model
+from tfrespam.serving.signatures import export_archive
+
+
+def fake(folder, number: int):
+    version = folder / str(number)
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").touch()
+    return version
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    path = tmp_path_factory.mktemp("experiment") / "1"
+    export_archive(small_model(), path, SIZE)
+    (path / "metadata.json").write_text(json.dumps({"model": "small"}))
+    return saved_model.load(path.parent)
+
+
+def test_locate_takes_the_highest_number_and_not_the_last_in_the_alphabet(tmp_path):
+    for number in (1, 9, 10):
+        fake(tmp_path, number)
+    (tmp_path / "11").mkdir()  # empty: not a model
+    assert saved_model.locate(tmp_path) == tmp_path / "10"
+    assert saved_model.locate(tmp_path / "9") == tmp_path / "9"
+    assert saved_model.versions(tmp_path) == [1, 9, 10, 11]
+
+
+def test_locate_says_what_it_expected(tmp_path):
+    with pytest.raises(UserError, match="no exported model.*Received: .*missing"):
+        saved_model.locate(tmp_path / "missing")
+    with pytest.raises(UserError, match="saved_model.pb in it or in a numbered subfolder"):
+        saved_model.locate(tmp_path)
+
+
+def test_newest_goes_by_time_over_all_experiments(tmp_path):
+    assert saved_model.newest(tmp_path / "missing") is None
+    old, new = fake(tmp_path / "a", 7), fake(tmp_path / "b", 1)
+    fake(tmp_path / "c", 1).rename(tmp_path / "c" / ".2.partial-x")
+    os.utime(old / "saved_model.pb", (1, 1))
+    assert saved_model.newest(tmp_path) == new
+
+
+def test_unreadable_metadata_is_the_users_to_know(tmp_path):
+    assert saved_model.read_metadata(tmp_path) == {}
+    (tmp_path / "metadata.json").write_text("{")
+    with pytest.raises(UserError, match="Export the model again"):
+        saved_model.read_metadata(tmp_path)
+
+
+def test_predicts_images_and_bytes(exported):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 40)).astype(np.uint8)
+    probability = exported.predict_images(pixels[None, :, :, None] / 255)
+    assert probability.shape == (1, 20, 40, 1) and probability.dtype == np.float32
+    (answer,) = exported.predict_bytes([cv2.imencode(".png", pixels)[1].tobytes()])
+    decoded = cv2.imdecode(np.frombuffer(answer.probability_png, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_allclose(decoded / 65535, probability[0, :, :, 0], atol=1e-5)
+    mask = cv2.imdecode(np.frombuffer(answer.mask_png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert answer.tumour_fraction == pytest.approx(np.mean(mask > 0), abs=1e-6)
+    assert exported.metadata == {"model": "small"}
+    assert exported.predict_bytes([]) == []
+
+
+def test_a_bad_picture_is_a_user_error_with_its_position(exported):
+    good = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
+    with pytest.raises(UserError, match=r"^image_bytes\[1\] not a readable PNG or JPEG$"):
+        exported.predict_bytes([good, b"bad"])
