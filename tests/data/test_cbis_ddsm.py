@@ -206,9 +206,10 @@ def test_calcifications_are_left_aside_and_said(tmp_path):
     assert "calcification" in inventory.notes[0]
 
 
-def test_phantom_is_known_by_its_mark(tmp_path):
-    cbis_tree.write(tmp_path, [Entry("P_00001")])
-    (tmp_path / "PHANTOM.txt").write_text("generated")
+@pytest.mark.parametrize("below", [".", "inner"])
+def test_phantom_is_known_by_its_mark(tmp_path, below):
+    cbis_tree.write(tmp_path / below, [Entry("P_00001")])
+    (tmp_path / below / "PHANTOM.txt").write_text("generated")
     inventory = cbis_ddsm.scan(tmp_path)
     assert inventory.name == inventory.films[0].lesions[0].source == "phantom"
 

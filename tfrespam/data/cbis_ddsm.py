@@ -85,7 +85,9 @@ def _unique(rows: list[Listed]) -> tuple[list[Listed], list[LedgerRow]]:
 
 
 def _name(root: Path) -> str:
-    return PHANTOM if (root / PHANTOM_MARK).exists() else NAME
+    """Phantoms carry their mark beside the case lists, which need not lie in the root itself."""
+    folders = {root, *(path.parent for path in cbis_lists.find_lists(root).values())}
+    return PHANTOM if any((folder / PHANTOM_MARK).exists() for folder in folders) else NAME
 
 
 def _notes(root: Path) -> tuple[str, ...]:
