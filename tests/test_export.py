@@ -1,0 +1,172 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+import yaml
+from small_model import SIZE, small_model
+
+from tfrespam import export
+from tfrespam.config import Experiment
+from tfrespam.errors import UserError
+from tfrespam.export import describe, export_model
+from tfrespam.serving import saved_model
+
+CONFIG = {"name": "mine", "seed": 3, "models_dir": "saved_models", "data": {"view": "roi", "context": 1.6},
+          "model": {"name": "unet", "width": 0.25, "options": {"depth": 4}},
+          "training": {"select": "best"}}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_model()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Replaces the slow parts, for tests of what happens around them."""
+    monkeypatch.setattr("tfrespam.serving.signatures.export_archive", _write_fake)
+    monkeypatch.setattr(export, "_check_parity", lambda *_: None)
+    monkeypatch.setattr("tfrespam.models.flops.count_flops", lambda _: 1)
+
+
+def _write_fake(model, path, *_):
+    (path / "saved_model.pb").touch()
+
+
+def test_publishes_the_next_version_with_all_that_is_known(model, tmp_path):
+    first = export_model(model, tmp_path, "mine", {**describe(CONFIG), "trained_on": {"patients": 5}}, threshold=0.3)
+    assert first == tmp_path / "mine" / "1" and saved_model.locate(tmp_path / "mine") == first
+    known = json.loads((first / "metadata.json").read_text())
+    assert known["model"] == "unet" and known["width"] == 0.25 and known["options"] == {"depth": 4}
+    assert known["data"] == CONFIG["data"] and known["seed"] == 3 and known["trained_on"] == {"patients": 5}
+    assert known["image_size"] == SIZE and known["threshold"] == 0.3 and known["keep_aspect"] is False
+    assert known["parameters"] == model.count_params() and known["flops"] > 1000
+    assert known["name"] == "mine" and known["version"] == 1
+    assert set(known["signatures"]) == {"serving_default", "predict_bytes"}
+    assert known["versions"]["keras"] == keras.__version__ and known["licence"] and "git" in known
+    images = np.random.default_rng(0).random((3, SIZE, SIZE, 1), np.float32)
+    served = saved_model.load(first).predict_images(images)
+    np.testing.assert_allclose(served, model.predict(images, verbose=0), rtol=0, atol=1e-6)
+
+
+def test_never_overwrites_and_clears_what_a_killed_export_left(model, tmp_path, quick):
+    (tmp_path / "mine" / "7").mkdir(parents=True)
+    (tmp_path / "mine" / "7" / "kept").touch()
+    (tmp_path / "mine" / ".8.partial-killed").mkdir()
+    assert [export_model(model, tmp_path, "mine", {}).name for _ in range(2)] == ["8", "9"]
+    assert sorted(os.listdir(tmp_path / "mine")) == ["7", "8", "9"]
+    assert (tmp_path / "mine" / "7" / "kept").exists()
+
+
+def test_exports_at_the_same_time_get_versions_of_their_own(model, tmp_path, quick):
+    with ThreadPoolExecutor(8) as pool:
+        paths = list(pool.map(lambda _: export_model(model, tmp_path, "mine", {}), range(8)))
+    assert sorted(int(path.name) for path in paths) == list(range(1, 9))
+    assert sorted(os.listdir(tmp_path / "mine"), key=int) == [str(number) for number in range(1, 9)]
+
+
+def test_whole_film_models_keep_the_aspect(model, tmp_path, quick):
+    path = export_model(model, tmp_path, "film", {"data": {"view": "film"}})
+    assert json.loads((path / "metadata.json").read_text())["keep_aspect"] is True
+
+
+def test_weights_that_give_nan_are_not_published(tmp_path):
+    broken = small_model()
+    broken.set_weights([np.full_like(weight, np.nan) for weight in broken.get_weights()])
+    with pytest.raises(UserError, match="Nothing was published: the weights give NaN"):
+        export_model(broken, tmp_path, "mine", {})
+    assert os.listdir(tmp_path / "mine") == []
+
+
+def test_a_graph_that_answers_otherwise_is_not_published(model, tmp_path, monkeypatch):
+    from tfrespam.serving.signatures import export_archive
+
+    other = small_model(seed=1)
+    monkeypatch.setattr("tfrespam.serving.signatures.export_archive", lambda _, *rest: export_archive(other, *rest))
+    with pytest.raises(UserError, match="differs from the model by .*expected at most 1e-06. Nothing was published"):
+        export_model(model, tmp_path, "mine", {})
+    assert os.listdir(tmp_path / "mine") == []
+
+
+def test_only_square_grey_inputs_can_be_exported(tmp_path):
+    image = keras.Input((16, 24, 1))
+    with pytest.raises(UserError, match=r"\(N, S, S, 1\).*Received: \(None, 16, 24, 1\)"):
+        export_model(keras.Model(image, image), tmp_path, "mine", {})
+
+
+def make_run(folder, **select):
+    (folder / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "models_dir": str(folder / "models")} | select))
+    for seed, name in enumerate(("best", "last")):
+        small_model(seed=seed).save(folder / f"{name}.keras")
+    return folder
+
+
+@pytest.mark.parametrize("select", ["best", "last"])
+def test_stage_exports_the_weights_that_the_run_selected(tmp_path, select, quick, monkeypatch):
+    seen = []
+    monkeypatch.setattr("tfrespam.serving.signatures.export_archive",
+                        lambda model, path, *_: seen.append(model) or _write_fake(model, path))  # fmt: skip
+    export.export(str(make_run(tmp_path, training={"select": select})))
+    expected = small_model(seed=["best", "last"].index(select)).get_weights()
+    for weight, other in zip(seen[0].get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(weight, other)
+    known = saved_model.read_metadata(tmp_path / "models" / "mine" / "1")
+    assert known["weights"] == f"{select}.keras" and known["model"] == "unet"
+
+
+def test_stage_names_what_is_missing(tmp_path):
+    with pytest.raises(UserError, match="with its config.yaml. Received"):
+        export.export(str(tmp_path))
+    (tmp_path / "config.yaml").write_text("just text")
+    with pytest.raises(UserError, match="must hold an experiment's settings"):
+        export.export(str(tmp_path))
+    (tmp_path / "config.yaml").write_text("name: mine")
+    with pytest.raises(UserError, match="neither best.keras nor last.keras"):
+        export.export(str(tmp_path))
+    (tmp_path / "best.keras").write_bytes(b"half a file")
+    with pytest.raises(UserError, match="best.keras cannot be loaded"):
+        export.export(str(tmp_path))
+
+
+def test_describe_reads_what_train_writes():
+    import dataclasses
+
+    described = describe(dataclasses.asdict(Experiment(name="x", seed=5)))
+    assert described["experiment"] == "x" and described["seed"] == 5 and described["data"]["image_size"] == 224
+
+
+def test_help_needs_no_tensorflow():
+    code = "import sys; from tfrespam import cli, export; cli.parse(export.export, ['--run', 'x']); " \
+           "sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.slow
+def test_kill_at_any_moment_leaves_whole_versions_only(tmp_path):
+    make_run(tmp_path)
+    command = [sys.executable, "-m", "tfrespam.export", "--run", str(tmp_path)]
+    start = time.monotonic()
+    subprocess.run(command, check=True, timeout=300)
+    whole, draw = time.monotonic() - start, random.Random(0)
+    for _ in range(10):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        time.sleep(draw.uniform(0.2, 1.0) * whole)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, timeout=300)
+    experiment = tmp_path / "models" / "mine"
+    assert all(name.isdecimal() for name in os.listdir(experiment))
+    images = np.random.default_rng(0).random((2, SIZE, SIZE, 1), np.float32)
+    versions = [experiment / str(number) for number in saved_model.versions(experiment)]
+    answers = [saved_model.load(version).predict_images(images) for version in versions]
+    assert len(answers) >= 2
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer, answers[0])
