@@ -1,13 +1,17 @@
 """Keras layers. Importing this package registers them, which loading a saved model needs."""
 
+from tfrespam.layers.argmax_pooling import ArgmaxPooling2D
+from tfrespam.layers.aspp import ASPP
 from tfrespam.layers.channel_gate import ChannelGate
 from tfrespam.layers.conv_unit import ConvUnit
 from tfrespam.layers.gated_projection import GatedProjection
 from tfrespam.layers.image_standardization import ImageStandardization
+from tfrespam.layers.max_unpooling import MaxUnpooling2D
 from tfrespam.layers.pam import PAM
+from tfrespam.layers.pixel_shuffle import PixelShuffle
 from tfrespam.layers.residual_bottleneck import ResidualBottleneck
 from tfrespam.layers.respam import ResPAM
 from tfrespam.layers.spatial_gate import SpatialGate
 
-__all__ = ["ChannelGate", "ConvUnit", "GatedProjection", "ImageStandardization", "PAM", "ResPAM", "ResidualBottleneck",
-           "SpatialGate"]
+__all__ = ["ASPP", "PAM", "ArgmaxPooling2D", "ChannelGate", "ConvUnit", "GatedProjection", "ImageStandardization",
+           "MaxUnpooling2D", "PixelShuffle", "ResPAM", "ResidualBottleneck", "SpatialGate"]

@@ -17,12 +17,13 @@ class ConvUnit(keras.layers.Layer):
         batch_normalization: Whether the convolution is followed by batch normalisation.
         activation: Name of a Keras activation, or None.
         use_bias: Whether the convolution has a bias. None: only where no batch normalisation follows.
+        dilation_rate: Distance of the kernel's taps.
 
     Input shape: (N, H, W, C). Output shape: (N, ceil(H / strides), ceil(W / strides), filters).
     """
 
     def __init__(self, filters, kernel_size, strides=1, batch_normalization=False, activation=None, use_bias=None,
-                 **kwargs):
+                 dilation_rate=1, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -30,12 +31,14 @@ class ConvUnit(keras.layers.Layer):
         self.batch_normalization = batch_normalization
         self.activation = activation
         self.use_bias = use_bias
+        self.dilation_rate = dilation_rate
 
     def build(self, input_shape):
         bias = not self.batch_normalization if self.use_bias is None else self.use_bias
         self.convolution = keras.layers.Conv2D(
-            self.filters, self.kernel_size, self.strides, "same", use_bias=bias, dtype=self.dtype_policy,
-            kernel_initializer="he_normal" if self.activation == "relu" else "glorot_uniform", name="convolution")
+            self.filters, self.kernel_size, self.strides, "same", dilation_rate=self.dilation_rate, use_bias=bias,
+            dtype=self.dtype_policy, name="convolution",
+            kernel_initializer="he_normal" if self.activation == "relu" else "glorot_uniform")
         self.convolution.build(input_shape)
         self.normalization = None
         if self.batch_normalization:
@@ -65,4 +68,5 @@ class ConvUnit(keras.layers.Layer):
             "batch_normalization": self.batch_normalization,
             "activation": self.activation,
             "use_bias": self.use_bias,
+            "dilation_rate": self.dilation_rate,
         }

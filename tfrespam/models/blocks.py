@@ -29,9 +29,9 @@ def image_input(input_shape, multiple: int, normalization: str = "none"):
     return image, ImageStandardization(name="standardize")(image) if normalization == "standardize" else image
 
 
-def probability(features):
-    """The output `probability` (H, W, 1): 1x1 convolution and sigmoid, in float32 whatever the policy."""
-    logits = layers.Conv2D(1, 1, dtype="float32", name="logits")(features)
+def probability(features, kernel_size=1):
+    """The output `probability` (H, W, 1): convolution to one channel and sigmoid, in float32 whatever the policy."""
+    logits = layers.Conv2D(1, kernel_size, padding="same", dtype="float32", name="logits")(features)
     return layers.Activation("sigmoid", dtype="float32", name="probability")(logits)
 
 
@@ -40,10 +40,11 @@ def batch_norm(name: str):
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
 
 
-def conv_relu(features, filters, name, kernel_size=3, strides=1, batch_normalization=False):
+def conv_relu(features, filters, name, kernel_size=3, strides=1, batch_normalization=False, dilation_rate=1):
     """Convolution ("same" padding), batch normalisation on demand, ReLU; a bias only without batch normalisation."""
-    features = layers.Conv2D(filters, kernel_size, strides, "same", use_bias=not batch_normalization,
-                             kernel_initializer="he_normal", name=f"{name}_conv")(features)
+    features = layers.Conv2D(filters, kernel_size, strides, "same", dilation_rate=dilation_rate,
+                             use_bias=not batch_normalization, kernel_initializer="he_normal",
+                             name=f"{name}_conv")(features)
     if batch_normalization:
         features = batch_norm(f"{name}_bn")(features)
     return layers.ReLU(name=f"{name}_relu")(features)
@@ -51,8 +52,21 @@ def conv_relu(features, filters, name, kernel_size=3, strides=1, batch_normaliza
 
 def double_conv(features, filters, name, batch_normalization=False):
     """Two 3x3 convolutions with ReLU: the block of U-Net."""
-    features = conv_relu(features, filters, f"{name}_1", batch_normalization=batch_normalization)
-    return conv_relu(features, filters, f"{name}_2", batch_normalization=batch_normalization)
+    return conv_relus(features, [filters, filters], name, batch_normalization)
+
+
+def conv_relus(features, filters, name, batch_normalization=False):
+    """3x3 convolutions with ReLU, one for each number of `filters`; numbered from 1 in their names."""
+    for index, count in enumerate(filters, 1):
+        features = conv_relu(features, count, f"{name}_{index}", batch_normalization=batch_normalization)
+    return features
+
+
+def double_conv_relu_norm(features, filters, name):
+    """Two 3x3 convolutions with ReLU, batch normalisation after each ReLU: the block of Connected-UNets."""
+    for index in (1, 2):
+        features = batch_norm(f"{name}_{index}_bn")(conv_relu(features, filters, f"{name}_{index}"))
+    return features
 
 
 def upsample(features, name):

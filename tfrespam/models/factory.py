@@ -4,12 +4,26 @@ import inspect
 
 import keras
 
+from tfrespam.models.attention_unet import attention_unet
+from tfrespam.models.au_net import au_net
+from tfrespam.models.connected_segnets import connected_segnets
+from tfrespam.models.connected_unets import connected_unets
+from tfrespam.models.ds_unet import ds_unet
+from tfrespam.models.resnet50_unet import resnet50_unet
 from tfrespam.models.respam_unet import respam_unet
+from tfrespam.models.segnet import segnet
 from tfrespam.models.unet import unet
 
 BUILDERS = {
     "respam_unet": respam_unet,
+    "ds_unet": ds_unet,
+    "au_net": au_net,
+    "attention_unet": attention_unet,
     "unet": unet,
+    "connected_unets": connected_unets,
+    "segnet": segnet,
+    "connected_segnets": connected_segnets,
+    "resnet50_unet": resnet50_unet,
 }
 
 

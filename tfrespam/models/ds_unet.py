@@ -1,0 +1,65 @@
+"""DS U-Net: Ravitha Rajalakshmi et al., Int. J. Imaging Systems and Technology, 2021, doi 10.1002/ima.22516.
+
+A U-Net whose skip and deep features are weighed by squeeze-and-excitation and added, not stacked. Six side maps, of
+encoder levels 2 to 4 and decoder levels 4 to 2, are learnt under supervision of their own (the encoder's of the
+mass's boundary, the decoder's of the mass) and take part in the output. As in the authors' code (31.62 M parameters).
+
+Departures: one output, a sigmoid; no bias in front of batch normalisation; the side maps are outputs of the model
+instead of tensors caught by the loss. The dense-CRF post-processing is no part of the network.
+"""
+
+import keras
+from keras import layers
+
+from tfrespam.layers import ChannelGate
+from tfrespam.models.blocks import batch_norm, conv_relu, double_conv, image_input, probability, scaled, upsample
+
+
+def ds_unet(input_shape, width=1.0, *, normalization="none", side_outputs=True, dropout=0.5, reduction=16):
+    """DS U-Net.
+
+    Args:
+        input_shape: (height, width, channels), sides multiples of 16.
+        width: Factor on every channel count.
+        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        side_outputs: Whether the side maps, `boundary1` to `boundary3` and `mask1` to `mask3`, (H, W, 1), 0 or more,
+            are outputs beside `probability`.
+        dropout: Share of features dropped after each decoder level.
+        reduction: Channels over inner width of the squeeze-and-excitation gates.
+    """
+    image, features = image_input(input_shape, 16, normalization)
+    skips, sides = [], {}
+    for level, channels in enumerate((64, 128, 256, 512)):
+        features = double_conv(features, scaled(channels, width), f"encoder{channels}", True)
+        skips.append(features)
+        if level:
+            sides[f"boundary{level}"] = _side(features, 2**level, f"boundary{level}")
+        features = layers.MaxPooling2D(2, name=f"pool{channels}")(features)
+    features = double_conv(features, scaled(1024, width), "bottom", True)
+    for level, channels in zip((3, 2, 1, 0), (512, 256, 128, 64), strict=True):
+        features = _decode(features, skips.pop(), scaled(channels, width), reduction, f"decoder{channels}")
+        features = layers.Dropout(dropout, name=f"decoder{channels}_dropout")(features)
+        if level:
+            sides[f"mask{4 - level}"] = _side(features, 2**level, f"mask{4 - level}")
+    features = layers.Concatenate(name="fused")([features, *sides.values()])
+    output = probability(features)
+    return keras.Model(image, {"probability": output, **sides} if side_outputs else output, name="ds_unet")
+
+
+def _decode(deep, skip, filters, reduction, name):
+    skip = _squeeze_excite(skip, reduction, f"{name}_skip")
+    deep = upsample(_squeeze_excite(deep, reduction, f"{name}_deep"), f"{name}_up")
+    deep = conv_relu(deep, filters, f"{name}_narrow", batch_normalization=True)
+    return double_conv(layers.Add(name=f"{name}_add")([deep, skip]), filters, name, True)
+
+
+def _squeeze_excite(features, reduction, name):
+    gate = ChannelGate(reduction, ("mean",), name=f"{name}_gate")(features)
+    return layers.Multiply(name=f"{name}_weighed")([features, gate])
+
+
+def _side(features, factor, name):
+    """A map of one channel at full size: 1x1 convolution, batch normalisation, ReLU, bilinear upsampling."""
+    features = layers.Conv2D(1, 1, use_bias=False, name=f"{name}_conv")(features)
+    features = layers.ReLU(name=f"{name}_relu")(batch_norm(f"{name}_bn")(features))
+    return layers.UpSampling2D(factor, interpolation="bilinear", dtype="float32", name=name)(features)
