@@ -28,7 +28,8 @@ def write_phantom(out: Path, patients: int = 60, seed: int = 0, workers: int | N
     """Writes a CBIS-DDSM download (layout tcia) of `patients` phantom patients to folder `out`, whole or not at all.
 
     Each patient has one or two breasts in two views (CC, MLO), each breast one to three masses; every fifth patient is
-    on the test list. Files are the same for the same seed, whatever `workers` (processes; all cores by default).
+    on the test list. On one machine, the files are the same for the same seed, whatever `workers` (processes; all
+    cores by default), and fewer patients are the first of more.
     Raises UserError when `patients` is not in 2-9999, or `seed` or `workers` is out of range.
     """
     _check(patients, seed, workers)
