@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,15 +58,35 @@ def fail(error: UserError) -> None:
     sys.exit(2)
 
 
-def progress(description: str, total: int | None = None) -> tuple[Progress, Callable[[], None]]:
+class Bar(Progress):
+    """A progress bar that draws itself five times a second at most, when work advances.
+
+    rich's own redraws come from a thread, whose late imports clash with TFDS, which replaces `__import__` for a while.
+
+    Args:
+        description: What is being done.
+        total: How many pieces of it there are.
+    """
+
+    def __init__(self, description: str, total: int | None = None):
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                   TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+        super().__init__(*columns, console=console, auto_refresh=False)
+        self._task = self.add_task(description, total=total, rate="")
+        self._drawn = 0.0
+
+    def step(self, pieces: int = 1, description: str | None = None) -> None:
+        """Counts `pieces` as done."""
+        state = self.tasks[0]
+        done = state.completed + pieces
+        rate = f"{done / state.elapsed:.1f}/s" if state.elapsed else ""
+        self.update(self._task, advance=pieces, rate=rate, description=description or state.description)
+        if time.monotonic() - self._drawn > 0.2:
+            self._drawn = time.monotonic()
+            self.refresh()
+
+
+def progress(description: str, total: int | None = None) -> tuple[Bar, Callable[[], None]]:
     """A progress bar with rate and time left, and the function that moves it on by one."""
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn(), console=console)
-    task = bar.add_task(description, total=total, rate="")
-
-    def advance() -> None:
-        state = bar.tasks[0]
-        done = state.completed + 1
-        bar.update(task, advance=1, rate=f"{done / state.elapsed:.1f}/s" if state.elapsed else "")
-
-    return bar, advance
+    bar = Bar(description, total)
+    return bar, bar.step

@@ -78,7 +78,7 @@ def prepare_copies(prepared) -> Path:
     path = prepared.path.parent / config_name(plan["view"], plan["context"], plan["image_size"], COPIES)
     if _is_done(path, plan):
         return path
-    runtime.before_tensorflow()
+    runtime.load_tensorflow()
     from tfrespam.data import builder
     from tfrespam.data.copies import paper_copies
 
@@ -128,7 +128,7 @@ def _write(folder: Path, module, inventory, plan: dict, workers: int | None) -> 
     """Writes everything into `folder`; returns the ledger."""
     from tfrespam import runtime
 
-    runtime.before_tensorflow()
+    runtime.load_tensorflow()
     from tfrespam.data import builder, protocols
     from tfrespam.data.examples import CropPolicy
     from tfrespam.files import write_csv

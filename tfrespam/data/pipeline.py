@@ -2,6 +2,7 @@
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from tfrespam.config import AugmentConfig
 from tfrespam.data import augment
@@ -17,8 +18,6 @@ def encoded(prepared: Prepared, chosen: np.ndarray) -> tf.data.Dataset:
         prepared: The data set.
         chosen: Bool per row of index.csv.
     """
-    import tensorflow_datasets as tfds
-
     builder = tfds.builder_from_directory(prepared.shards)
     config = tfds.ReadConfig(interleave_cycle_length=1, shuffle_seed=None)
     skip = {name: tfds.decode.SkipDecoding() for name in ("image", "mask")}
