@@ -20,7 +20,9 @@ def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable 
 
     Every argument is an option (`--output DIR`), but for `*inputs`, which takes what the command line names without
     one. `signature` is a class or function whose arguments make the command line, where they are not the stage's own;
-    `defaults` are dotted names and values that hold unless a --config file is named. Exit status: 0 done, 2 bad input (one message, no traceback), 130 interrupted.
+    `defaults` are dotted names and values that hold unless a --config file is named.
+
+    Exit status: 0 done, 2 bad input (one message, no traceback), 130 interrupted.
     """
     try:
         inputs, options = parse(signature or stage, args, inspect.getdoc(stage), defaults)

@@ -61,6 +61,8 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
         cli.console.print(f"{path}: already prepared from this source, nothing to do")
         return path
     cli.console.print(f"{name}: {inventory.layout} layout, {len(inventory.films)} films to read")
+    for note in inventory.notes:
+        cli.console.print(f"note: {note}")
     with whole_directory(path) as folder:
         ledger = _write(folder, module, inventory, plan, workers)
     _say(path, ledger)

@@ -72,7 +72,7 @@ class Film:
 
 @dataclasses.dataclass(frozen=True)
 class FilmPixels:
-    """One film as read: `image` (H, W) uint16 over the full range, bright = dense; a bool mask (H, W) per lesion kept."""
+    """One film as read: `image` (H, W) uint16 over the full range, bright = dense; a bool mask (H, W) per lesion."""
 
     image: np.ndarray | None  # None when no lesion of the film could be used
     masks: tuple[tuple[Lesion, np.ndarray], ...]
