@@ -7,17 +7,14 @@ its scanner leave their marks (phantom_film), and the result is written as CBIS-
 mammograms: see phantom_texture.
 """
 
-import concurrent.futures
 import itertools
-import multiprocessing
 import os
 from pathlib import Path
-
-import cv2
 
 from tfrespam.data.phantom_download import FIELDS, split_of, write_patient
 from tfrespam.errors import UserError
 from tfrespam.files import whole_directory, write_csv
+from tfrespam.workers import pool
 
 MARKER = "PHANTOM.txt"  # a download with this file in it is the data set named `phantom`
 VERSION = 1  # raise it with every change that changes a file of the download
@@ -46,10 +43,8 @@ def _write_patients(folder: Path, patients: int, seed: int, workers: int) -> lis
     arguments = ([folder] * patients, [seed] * patients, range(patients))
     if workers == 1:
         return list(map(write_patient, *arguments))
-    # spawn: a forked child of a process that has started TensorFlow's threads may hang
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
-        return list(pool.map(write_patient, *arguments))
+    with pool(workers) as drawers:
+        return list(drawers.map(write_patient, *arguments))
 
 
 def _check(patients: int, seed: int, workers: int | None) -> None:

@@ -33,10 +33,9 @@ def draw_anatomy(
     ducts = radial_strands(shape, nipple, rng)
     gland = _gland(depth, nipple, density, ducts, rng) * (1 - 0.8 * pectoral)
     tissue = _tissue(gland, ducts, rng) + _vessels(shape, nipple, rng)
-    muscle = pectoral * (0.2 + 0.02 * power_law(shape, rng))
     thickness = 1 - np.exp(-depth / rng.uniform(16, 28))  # the compressed breast thins out towards the skin
     skin = 0.05 * np.exp(-(((depth - 3) / 2) ** 2))
-    brightness = thickness * (tissue + muscle) + skin * inside
+    brightness = thickness * (tissue + 0.2 * pectoral) + skin * inside
     return Anatomy(brightness.astype(np.float32), depth, gland, pectoral, nipple)
 
 

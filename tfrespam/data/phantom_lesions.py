@@ -89,15 +89,14 @@ def _place(
     """A centre (y, x) at about the mass's depth, wholly inside breast and film and off the other masses."""
     height, width = anatomy.depth.shape
     yy, xx = np.mgrid[:height:4, :width:4]
-    margin, depth = 0.75 * length + 6, anatomy.depth[::4, ::4]
-    free = (depth > margin) & (np.minimum.reduce([yy, xx, height - yy, width - xx]) > margin)
-    for y, x, other in taken:
-        free &= np.hypot(yy - y, xx - x) > 0.75 * (length + other)
+    others = [np.hypot(yy - y, xx - x) - 0.7 * other for y, x, other in taken]
+    clearance = np.minimum.reduce([anatomy.depth[::4, ::4], yy, xx, height - yy, width - xx, *others])
+    free = clearance > 0.75 * length + 6
     behind = np.hypot(yy - anatomy.nipple[0], xx - anatomy.nipple[1]) / anatomy.nipple[1]
     weight = np.exp(-(((behind - mass.depth) / 0.12) ** 2)) * (0.3 + anatomy.gland[::4, ::4])
     weight = (weight * (1 - 0.95 * anatomy.pectoral[::4, ::4]) + 1e-9) * free
     if not free.any():  # a small breast that is full already: the middle of what is left
-        weight = depth == depth.max()
+        weight = clearance == clearance.max()
     chosen = rng.choice(weight.size, p=(weight / weight.sum()).ravel())
     return float(yy.flat[chosen]), float(xx.flat[chosen])
 
