@@ -1,0 +1,39 @@
+# Needs make and Python >= 3.11 (with venv and pip), nothing else: the first target sets up .venv from constraints.txt.
+#   make train              the embedded default: phantom films, a small network, its scores
+#   make test               everything that is fast
+#   make PYTHON=python3.12 VENV=.venv312 test
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python -m
+
+.PHONY: train test test-slow test-all lint venv
+
+train: venv
+	$(RUN) tfrespam.train
+
+test: venv
+	$(RUN) pytest -m "not slow and not real"
+
+# the sweeps, and the tests on the real films where TFRESPAM_REAL_DATA names them
+test-slow: venv
+	$(RUN) pytest -m "slow or real"
+
+test-all: test test-slow
+
+lint: venv
+	$(RUN) ruff check
+	$(VENV)/bin/lint-imports
+
+venv: $(VENV)/.installed
+
+# .installed says that all packages are there; a setup that was interrupted leaves .unfinished and is done anew.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: tfrespam needs Python 3.11 or newer. Found: '$(PYTHON)' is" \
+	    "$$($(PYTHON) --version 2>&1 || echo missing). Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@if [ -e $(VENV)/.unfinished ]; then rm -rf $(VENV); fi
+	@mkdir -p $(VENV) && touch $(VENV)/.unfinished
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --constraint constraints.txt --editable '.[test]'
+	@mv $(VENV)/.unfinished $@

@@ -1,0 +1,18 @@
+"""What all tests share: TensorFlow's environment, and when the tests on real films run."""
+
+import os
+
+import pytest
+
+from tfrespam import runtime
+
+runtime.before_tensorflow()  # a test file may import TensorFlow at its top
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("TFRESPAM_REAL_DATA"):
+        return
+    skip = pytest.mark.skip(reason="TFRESPAM_REAL_DATA does not name a folder with the real films")
+    for item in items:
+        if item.get_closest_marker("real"):
+            item.add_marker(skip)
