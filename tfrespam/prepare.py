@@ -6,7 +6,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -163,16 +162,23 @@ def _write(folder: Path, module, inventory, plan: dict, workers: int | None) -> 
 def _read_all(source: str, films: list, policy, workers: int | None) -> Iterable:
     """Examples and ledger rows of every film, in order, read by a pool of processes under a progress bar."""
     import functools
-    import multiprocessing
+    from concurrent.futures.process import BrokenProcessPool
 
     from tfrespam.data.examples import film_examples
+    from tfrespam.workers import pool
 
     bar, advance = cli.progress("reading films", len(films))
-    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-    with bar, ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for result in pool.map(functools.partial(film_examples, source), films, [policy] * len(films), chunksize=4):
-            advance()
-            yield result
+    with bar, pool(workers) as readers:
+        try:
+            read = functools.partial(film_examples, source)
+            for result in readers.map(read, films, [policy] * len(films), chunksize=4):
+                advance()
+                yield result
+        except BrokenProcessPool:
+            raise UserError("a process that reads films was ended from outside, most likely for want of memory. "
+                            "Read fewer films at a time with --workers 1") from None  # fmt: skip
+        finally:  # when interrupted: what was not begun is not read
+            readers.shutdown(wait=False, cancel_futures=True)
 
 
 def _storable(example: dict, fold: dict[str, int]) -> dict:
