@@ -40,7 +40,7 @@ def attention_unet(input_shape, width=1.0, *, normalization="none"):
 def _attention_gate(skip, deep, name):
     """`skip` (2 H, 2 W, C) times weights in (0, 1), one a pixel of `deep` (H, W, ...), then a 1x1 convolution."""
     filters = skip.shape[-1]
-    signal = layers.Conv2D(2 * filters, 1, name=f"{name}_signal_conv")(deep)
+    signal = layers.Conv2D(2 * deep.shape[-1], 1, name=f"{name}_signal_conv")(deep)
     signal = layers.ReLU(name=f"{name}_signal_relu")(batch_norm(f"{name}_signal_bn")(signal))
     signal = layers.Conv2D(filters, 1, name=f"{name}_signal")(signal)
     signal = layers.Conv2DTranspose(filters, 3, padding="same", name=f"{name}_signal_spread")(signal)

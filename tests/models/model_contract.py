@@ -1,0 +1,86 @@
+"""What every network of tfrespam.models must do, whatever its design."""
+
+import keras
+import numpy as np
+
+import tfrespam
+
+
+def trainable_parameters(model):
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+def design(name, channels=3, **options):
+    """The network `name` at width 1 and 224 x 224: shapes and names, no values in its weights."""
+    with keras.StatelessScope(initialize_variables=False):
+        return tfrespam.build_model(name, (224, 224, channels), **options)
+
+
+def tiny(name, size=32, **options):
+    """The network `name` at a width that trains within a second."""
+    keras.utils.set_random_seed(0)
+    return tfrespam.build_model(name, (size, size, 1), 1 / 32, **options)
+
+
+def pictures(count=2, size=32):
+    """Noise with a bright disk, and the disk."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size]
+    centres = rng.uniform(size / 3, 2 * size / 3, (count, 2, 1, 1))
+    masks = np.hypot(y - centres[:, 0], x - centres[:, 1])[..., None] < size / 4
+    return (0.3 * rng.random((count, size, size, 1)) + 0.5 * masks).astype("float32"), masks.astype("float32")
+
+
+def channel_trace(model, names):
+    """(side, channels) of the outputs of the layers `names`."""
+    return [(shape[1], shape[3]) for shape in (model.get_layer(name).output.shape for name in names)]
+
+
+def check_output(model):
+    """One input `image`, an output `probability` of its size, float32, in [0, 1]."""
+    assert [tensor.name for tensor in model.inputs] == ["image"]
+    assert "probability" in model.output_names
+    height, width = model.input_shape[1:3]
+    probability = main_output(model, pictures(2, height)[0])
+    assert probability.shape == (2, height, width, 1)
+    assert probability.dtype == "float32"
+    assert 0 <= np.min(probability) <= np.max(probability) <= 1
+
+
+def main_output(model, images):
+    outputs = model(images)
+    return outputs["probability"] if isinstance(outputs, dict) else outputs
+
+
+def check_training_step(model):
+    """One step: finite loss, every trainable weight moves but for those that ReLU may shut off, all stay finite."""
+    images, masks = pictures(2, model.input_shape[1])
+    targets = dict.fromkeys(model.output_names, masks) if isinstance(model.output, dict) else masks
+    loss = ({name: "binary_crossentropy" if name == "probability" else None for name in model.output_names}
+            if isinstance(model.output, dict) else "binary_crossentropy")
+    before = [np.array(weight) for weight in model.trainable_weights]
+    # under mixed_float16 Keras starts with a loss scale whose first steps overflow and are left out
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3), initial_scale=1.0)
+    model.compile(optimizer=optimizer, loss=loss)
+    assert np.isfinite(model.train_on_batch(images, targets))
+    moved = [np.any(np.array(w) != old) for w, old in zip(model.trainable_weights, before, strict=True)]
+    assert np.mean(moved) > 0.9
+    assert all(np.all(np.isfinite(weight)) for weight in model.weights)
+
+
+def check_saved(model, tmp_path):
+    """A saved and loaded model has the same weights, names and answers."""
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    images = pictures(1, model.input_shape[1])[0]
+    assert loaded.output_names == model.output_names
+    assert [weight.path for weight in loaded.weights] == [weight.path for weight in model.weights]
+    np.testing.assert_allclose(main_output(loaded, images), main_output(model, images), atol=1e-6)
+
+
+def check_model(name, tmp_path, **options):
+    """All of the above on a tiny network."""
+    model = tiny(name, **options)
+    check_output(model)
+    check_training_step(model)
+    check_saved(model, tmp_path)

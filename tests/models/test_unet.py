@@ -1,0 +1,29 @@
+"""U-Net: channel trace and parameter counts of the paper."""
+
+import pytest
+from model_contract import channel_trace, check_model, design, tiny, trainable_parameters
+
+
+def test_channel_trace():
+    model = design("unet")
+    encoder = [f"encoder{channels}_2_relu" for channels in (64, 128, 256, 512)] + ["bottom_2_relu"]
+    assert channel_trace(model, encoder) == [(224, 64), (112, 128), (56, 256), (28, 512), (14, 1024)]
+    joined = [f"concat{channels}" for channels in (512, 256, 128, 64)]
+    assert channel_trace(model, joined) == [(28, 1024), (56, 512), (112, 256), (224, 128)]
+    assert model.output_shape == (None, 224, 224, 1)
+
+
+@pytest.mark.parametrize(("width", "batch_normalization", "count"), [
+    (1.0, False, 31_031_745), (1.0, True, 31_037_633), (0.5, False, 7_760_069), (0.5, True, 7_763_013)])  # fmt: skip
+def test_parameters_with_three_input_channels(width, batch_normalization, count):
+    model = design("unet", width=width, batch_normalization=batch_normalization)
+    assert trainable_parameters(model) == count
+
+
+@pytest.mark.parametrize("batch_normalization", [True, False])
+def test_contract(tmp_path, batch_normalization):
+    check_model("unet", tmp_path, batch_normalization=batch_normalization)
+
+
+def test_batch_normalisation_can_be_left_out():
+    assert not [layer for layer in tiny("unet", batch_normalization=False).layers if layer.name.endswith("_bn")]
