@@ -2,6 +2,8 @@
 
 import contextlib
 import csv
+import fcntl
+import glob
 import json
 import os
 import shutil
@@ -22,19 +24,59 @@ def _sync(path: Path) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[Path]:
-    """Yields a temporary name beside `path` that takes its place when the block ends without an error."""
+    """Yields a temporary name beside `path` that takes its place when the block ends without an error.
+
+    The name is always the same, so what a killed process left under it is written over.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.partial{path.suffix}")
+    descriptor = _create(temporary)
     try:
         yield temporary
         _sync(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _create(path: Path) -> int:
+    """An empty file, held by this process until the descriptor is closed; waits for another one that holds it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        _hold(descriptor)
+        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):  # not renamed while waiting
+            os.ftruncate(descriptor, 0)
+            return descriptor
+        os.close(descriptor)
+
+
+def _hold(descriptor: int, flags: int = fcntl.LOCK_EX) -> bool:
+    """Whether the file is free, and if so this process's; a file system that knows no locks is always free."""
+    try:
+        fcntl.flock(descriptor, flags)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+@contextlib.contextmanager
+def alone(path: str | os.PathLike) -> Iterator[bool]:
+    """Yields whether no other process is in such a block with `path`, a file (made when missing) or a folder.
+
+    A process that is killed lets go of it.
+    """
+    path = Path(path)
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        yield _hold(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -45,25 +87,44 @@ def whole_directory(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f".{path.name}.partial-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    recover_directory(path)
+    _remove_leftovers(path)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.partial-"))
-    try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        _replace_directory(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with alone(temporary):
+        try:
+            yield temporary
+            os.chmod(temporary, 0o777 & ~_umask())
+            _replace_directory(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def recover_directory(path: str | os.PathLike) -> None:
+    """Gives a folder its name back where a process was killed just between setting it aside and naming the new one."""
+    path = Path(path)
+    for old in path.parent.glob(f".{glob.escape(path.name)}.replaced-*"):
+        if not path.exists() and any(old.iterdir()):
+            os.rename(old, path)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes what killed runs left; what a living process writes is held by it."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.partial-*"):
+        with contextlib.suppress(FileNotFoundError), alone(leftover) as free:
+            if free:
+                shutil.rmtree(leftover, ignore_errors=True)
+    for old in path.parent.glob(f".{glob.escape(path.name)}.replaced-*"):
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _replace_directory(new: Path, path: Path) -> None:
     if not path.exists():
         os.rename(new, path)
         return
-    retired = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.partial-"))
-    os.rename(path, retired / "old")
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.replaced-"))
+    os.rename(path, old)
     os.rename(new, path)
-    shutil.rmtree(retired, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -4,7 +4,6 @@ Without arguments it is the newcomer's five minutes: a phantom data set is made,
 patients never seen.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -13,6 +12,7 @@ from pathlib import Path
 from tfrespam import cli
 from tfrespam.config import Experiment, check
 from tfrespam.errors import UserError
+from tfrespam.files import alone
 
 # What `python -m tfrespam.train` does when no --config is named.
 EMBEDDED = {
@@ -40,7 +40,10 @@ def train(experiment: Experiment) -> None:
     prepared = _data(experiment)
     folder = run_folder(experiment)
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder / ".lock") as free:
+        if not free:  # two processes would overwrite each other's weights
+            raise UserError(f"{folder} is in use by another process that trains the same experiment. "
+                            "Wait for it, or change --name or --seed")  # fmt: skip
         if (folder / "summary.json").exists():
             cli.console.print(f"{folder}: done already; change a setting, --seed or --name to train again")
         else:
@@ -84,20 +87,6 @@ def _make_phantom(home: Path, data) -> None:
         cli.console.print(f"making {PHANTOM_PATIENTS} phantom patients in {download}")
         write_phantom(download, patients=PHANTOM_PATIENTS)
     prepare_source(download, home, "phantom", data.view, data.context, data.image_size)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path):
-    """Two processes in one run's folder would overwrite each other's weights; a killed one lets go of it."""
-    import fcntl
-
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{folder} is in use by another process that trains the same experiment. "
-                            "Wait for it, or change --name or --seed") from None  # fmt: skip
-        yield
 
 
 def _run(experiment: Experiment, prepared, folder: Path) -> None:

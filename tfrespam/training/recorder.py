@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 
 from tfrespam.errors import UserError
-from tfrespam.files import whole_directory, whole_file, write_csv
+from tfrespam.files import recover_directory, whole_directory, whole_file, write_csv
 from tfrespam.training.averaging import averaged_weights
 
 
@@ -34,11 +34,15 @@ class RunRecorder(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> int:
         """Loads weights, optimizer and history of the last finished epoch; returns how many are finished."""
         state = self.folder / "state"
+        recover_directory(state)
         if not (state / "state.json").exists():
             return 0
-        self.history = json.loads((state / "state.json").read_text(encoding="utf-8"))["history"]
+        known = json.loads((state / "state.json").read_text(encoding="utf-8"))
+        self.history = known["history"]
         model.optimizer.build(model.trainable_variables)
         model.load_weights(state / "model.weights.h5")
+        for variable, value in zip(_random_states(model), known.get("random_states", []), strict=True):
+            variable.assign(value)
         return len(self.history)
 
     @property
@@ -63,7 +67,14 @@ class RunRecorder(keras.callbacks.Callback):
         write_csv(self.folder / "history.csv", self.history)
         with whole_directory(self.folder / "state") as state:
             self.model.save_weights(state / "model.weights.h5")
-            (state / "state.json").write_text(json.dumps({"history": self.history}), encoding="utf-8")
+            known = {"history": self.history, "random_states": [v.numpy().tolist() for v in _random_states(self.model)]}
+            (state / "state.json").write_text(json.dumps(known), encoding="utf-8")
+
+
+def _random_states(model: keras.Model) -> list:
+    """Where the random numbers of dropout and the like stand; Keras leaves them out of its weight files."""
+    weights = {id(weight) for weight in model.non_trainable_weights}
+    return [variable for variable in model.non_trainable_variables if id(variable) not in weights]
 
 
 def save_model(model: keras.Model, path: Path) -> None:

@@ -1,0 +1,185 @@
+import json
+import multiprocessing
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from tfrespam.files import alone, recover_directory, whole_directory, whole_file, write_csv, write_json
+
+
+@pytest.fixture
+def umask():
+    old = os.umask(0o027)
+    yield
+    os.umask(old)
+
+
+def permissions(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_file_takes_its_place_when_whole(tmp_path, umask):
+    path = tmp_path / "new" / "a.txt"
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists() and temporary.parent == path.parent and temporary.suffix == ".txt"
+        temporary.write_text("whole")
+    assert path.read_text() == "whole" and permissions(path) == 0o640
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_existing_file_is_kept_on_an_error(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="stop"), whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("stop")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+    with whole_file(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+KILLED = """
+import os, signal, sys
+from tfrespam.files import whole_directory, whole_file
+kind = {"file": whole_file, "directory": whole_directory}[sys.argv[1]]
+with kind(sys.argv[2]) as temporary:
+    (temporary if sys.argv[1] == "file" else temporary / "part").write_text("much longer than what comes later")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def kill_while_writing(kind, path):
+    result = subprocess.run([sys.executable, "-c", KILLED, kind, str(path)])
+    assert result.returncode == -signal.SIGKILL and not path.exists() and len(os.listdir(path.parent)) == 1
+
+
+def test_leftover_of_a_killed_writer_is_written_over(tmp_path):
+    path = tmp_path / "a [1].txt"
+    kill_while_writing("file", path)
+    with whole_file(path) as temporary:
+        assert temporary.read_text() == ""
+        temporary.write_text("short")
+    assert path.read_text() == "short" and os.listdir(tmp_path) == [path.name]
+
+
+def test_leftover_of_a_killed_folder_is_removed(tmp_path):
+    path = tmp_path / "a [1]"
+    kill_while_writing("directory", path)
+    with whole_directory(path) as temporary:
+        assert os.listdir(temporary) == []
+        (temporary / "b").touch()
+    assert os.listdir(tmp_path) == [path.name] and os.listdir(path) == ["b"]
+
+
+def test_folder_takes_its_place_when_whole(tmp_path, umask):
+    path = tmp_path / "home" / "data"
+    for content in ("one", "two"):
+        with whole_directory(path) as temporary:
+            (temporary / content).touch()
+            assert not (path / content).exists()
+        assert os.listdir(path) == [content] and permissions(path) == 0o750
+    assert os.listdir(path.parent) == ["data"]
+
+
+def test_existing_folder_is_kept_on_an_error(tmp_path):
+    path = tmp_path / "data"
+    (path / "old").mkdir(parents=True)
+    with pytest.raises(KeyboardInterrupt), whole_directory(path) as temporary:
+        (temporary / "half").touch()
+        raise KeyboardInterrupt
+    assert os.listdir(path) == ["old"] and os.listdir(tmp_path) == ["data"]
+
+
+def test_what_another_process_is_writing_is_left_alone(tmp_path):
+    path = tmp_path / "data"
+    with whole_directory(path) as first:
+        (first / "first").touch()
+        with whole_directory(path) as second:
+            assert first.exists()
+            (second / "second").touch()
+        assert os.listdir(path) == ["second"]
+    assert os.listdir(path) == ["first"] and os.listdir(tmp_path) == ["data"]
+
+
+def test_writers_of_one_file_wait_for_each_other(tmp_path):
+    path, long = tmp_path / "a.txt", "x" * 100_000
+
+    def write(number):
+        with whole_file(path) as temporary:
+            temporary.write_text(f"{number}{long}")
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_text()[1:] == long and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_folder_set_aside_by_a_killed_process_comes_back(tmp_path):
+    path = tmp_path / "state"
+    (tmp_path / ".state.replaced-1").mkdir()
+    (tmp_path / ".state.replaced-1" / "epoch 7").touch()
+    recover_directory(path)
+    assert os.listdir(tmp_path) == ["state"] and os.listdir(path) == ["epoch 7"]
+    (tmp_path / ".state.replaced-2").mkdir()
+    (tmp_path / ".state.replaced-2" / "epoch 6").touch()
+    recover_directory(path)
+    assert os.listdir(path) == ["epoch 7"]
+    with whole_directory(path):
+        pass
+    assert os.listdir(tmp_path) == ["state"] and os.listdir(path) == []
+
+
+def hold(path, ready):
+    with alone(path):
+        ready.set()
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_alone_until_the_holder_is_killed(tmp_path, kind):
+    path = tmp_path if kind == "folder" else tmp_path / ".lock"
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=hold, args=(path, ready))
+    process.start()
+    assert ready.wait(60)
+    with alone(path) as free:
+        assert not free
+    process.kill()
+    process.join()
+    with alone(path) as free:
+        assert free
+
+
+def test_json_holds_plain_values_and_no_nan(tmp_path):
+    value = {"a": np.float32("nan"), "b": [np.int64(3), float("nan"), (1.5, None)], 4: np.array([[0.5], [np.nan]]),
+             "p": tmp_path, "t": "ä", "n": {"x": np.bool_(True)}}  # fmt: skip
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text()) == {
+        "a": None, "b": [3, None, [1.5, None]], "4": [[0.5], [None]], "p": str(tmp_path), "t": "ä", "n": {"x": True}}
+
+
+def test_json_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    write_json(tmp_path / "a.json", {"old": 1})
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"new": object()})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"old": 1} and os.listdir(tmp_path) == ["a.json"]
+
+
+def test_csv_quotes_what_needs_it(tmp_path):
+    rows = [{"name": 'a,"b"', "value": 1.5}, {"name": "line\nbreak", "value": ""}]
+    write_csv(tmp_path / "a.csv", rows)
+    assert (tmp_path / "a.csv").read_bytes() == b'name,value\r\n"a,""b""",1.5\r\n"line\nbreak",\r\n'
+    write_csv(tmp_path / "a.csv", [], ["name"])
+    assert (tmp_path / "a.csv").read_text() == "name\n"
