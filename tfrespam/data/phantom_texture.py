@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import scipy.fft
 
-BETA = 3.0  # P(f) = K / f^beta; mammograms: 1.5-3.5, mean about 2.8 (Burgess and Judy, J Opt Soc Am A 24:B52, 2007)
+BETA = 3.0  # P(f) = K / f^beta; mammograms: 1.5-3.5 (Burgess and Judy, J Opt Soc Am A 24:B52, 2007)
 
 
 def power_law(shape: tuple[int, int], rng: np.random.Generator, beta: float = BETA) -> np.ndarray:
