@@ -1,0 +1,42 @@
+"""The files under experiments/: all are valid, and two of them say what they promise."""
+
+from pathlib import Path
+
+import pytest
+
+from tfrespam.cli import parse
+from tfrespam.config import Experiment, check
+from tfrespam.train import EMBEDDED
+
+FOLDER = Path(__file__).parents[1] / "experiments"
+
+
+def read(name: str) -> Experiment:
+    return Experiment(**parse(Experiment, ["--config", str(FOLDER / name)])[1])
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.yaml")))
+def test_every_experiment_is_valid_and_named_like_its_file(name):
+    experiment = read(name)
+    check(experiment)
+    assert experiment.name == Path(name).stem
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.yaml")))
+def test_every_experiment_tells_its_command(name):
+    assert f"python -m tfrespam.train --config experiments/{name}" in (FOLDER / name).read_text(encoding="utf-8")
+
+
+def test_phantom_is_the_embedded_default():
+    embedded = Experiment(**parse(Experiment, [], defaults=EMBEDDED)[1])
+    assert read("phantom.yaml") == embedded
+
+
+def test_paper_experiment_is_the_papers():
+    experiment = read("respam_paper.yaml")
+    data, training = experiment.data, experiment.training
+    assert (data.protocol, data.image_size) == ("paper", 224)
+    assert (experiment.model.name, experiment.model.width, experiment.model.options) == ("respam_unet", 1.0, {})
+    assert (training.optimizer, training.learning_rate, training.schedule) == ("adam", 1e-3, "constant")
+    assert (training.batch_size, training.epochs) == (8, 100)
+    assert (experiment.augment.rotation_degrees, experiment.augment.flips) == (10, True)
