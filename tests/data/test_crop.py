@@ -1,0 +1,160 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfrespam.data import crop
+from tfrespam.data.phantom_download import draw_film, draw_patient
+from tfrespam.errors import UserError
+
+SIDES = st.integers(20, 60)
+
+
+@st.composite
+def masks(draw):
+    """A film's size and one box of mass in it."""
+    rows, columns = draw(SIDES), draw(SIDES)
+    y0, x0 = draw(st.integers(0, rows - 2)), draw(st.integers(0, columns - 2))
+    y1, x1 = draw(st.integers(y0 + 1, rows)), draw(st.integers(x0 + 1, columns))
+    mask = np.zeros((rows, columns), bool)
+    mask[y0:y1, x0:x1] = True
+    return mask, (y0, x0, y1, x1)
+
+
+@given(masks())
+def test_bounding_box_is_the_smallest(drawn):
+    mask, box = drawn
+    assert crop.bounding_box(mask) == box
+
+
+def test_bounding_box_of_scattered_pixels():
+    mask = np.zeros((9, 9), bool)
+    mask[2, 7] = mask[5, 1] = True
+    assert crop.bounding_box(mask) == (2, 1, 6, 8)
+
+
+@given(masks(), st.text(max_size=12), st.floats(1, 3))
+@settings(max_examples=200)
+def test_crop_is_a_square_that_holds_its_lesion(drawn, name, context):
+    mask, (y0, x0, y1, x1) = drawn
+    top, left, bottom, right = crop.roi_box(mask, name, context)
+    side, longest = bottom - top, max(y1 - y0, x1 - x0)
+    assert side == right - left == max(round(context * longest), 8)
+    assert top <= y0 and left <= x0 and bottom >= y1 and right >= x1
+    # shifted by at most half of the margin on each side of the longest side (a quarter of all of it), and rounding
+    reach = (side - longest) / 4 + 0.5
+    assert abs((top + bottom) / 2 - (y0 + y1) / 2) <= reach and abs((left + right) / 2 - (x0 + x1) / 2) <= reach
+
+
+def test_jitter_depends_on_the_lesion_alone_and_fills_its_range():
+    shifts = np.array([crop.jitter(f"P_{number:05}_LEFT_CC_1") for number in range(2000)])
+    assert crop.jitter("P_00001_LEFT_CC_1") == tuple(shifts[1])
+    # written down, so that crops of one version of the software are those of the next
+    assert crop.jitter("P_00001_LEFT_CC_1") == pytest.approx((-0.4404965, 0.2965509), abs=1e-7)
+    assert shifts.min() >= -1 and shifts.max() <= 1 and np.ptp(shifts, axis=0).min() > 1.99
+    assert np.abs(shifts.mean(axis=0)).max() < 0.05 and abs(np.corrcoef(shifts.T)[0, 1]) < 0.06
+
+
+def test_masses_are_not_always_centred():
+    mask = np.zeros((400, 400), bool)
+    mask[150:250, 150:250] = True
+    tops = {crop.roi_box(mask, str(name), 1.6)[0] for name in range(300)}
+    assert min(tops) == 105 and max(tops) == 135
+
+
+@given(masks(), st.text(max_size=4), st.floats(1, 2.5))
+@settings(max_examples=200)
+def test_what_is_cut_inside_the_film_is_the_film(drawn, name, context):
+    mask, _ = drawn
+    rows, columns = mask.shape
+    film = np.arange(rows * columns, dtype=np.uint16).reshape(mask.shape)
+    top, left, bottom, right = crop.roi_box(mask, name, context)
+    piece = crop.cut(film, (top, left, bottom, right))
+    assert piece.shape == (bottom - top, right - left) and piece.dtype == film.dtype
+    ys, xs = np.arange(max(top, 0), min(bottom, rows)), np.arange(max(left, 0), min(right, columns))
+    np.testing.assert_array_equal(piece[np.ix_(ys - top, xs - left)], film[np.ix_(ys, xs)])
+
+
+@given(masks(), st.text(max_size=4), st.floats(1, 2.5))
+@settings(max_examples=100)
+def test_image_and_mask_are_cut_alike(drawn, name, context):
+    mask, _ = drawn
+    box = crop.roi_box(mask, name, context)
+    film = np.where(mask, 65535, 7).astype(np.uint16)
+    np.testing.assert_array_equal(crop.cut(film, box) == 65535, crop.cut(mask.view(np.uint8), box) > 0)
+
+
+def test_beyond_the_edge_the_film_is_mirrored():
+    film = np.arange(20, dtype=np.uint16).reshape(4, 5)
+    expected = np.pad(film, ((2, 3), (1, 2)), mode="symmetric")
+    np.testing.assert_array_equal(crop.cut(film, (-2, -1, 7, 7)), expected)
+    np.testing.assert_array_equal(crop.cut(film, (-2, -1, 7, 7), reflect=False), np.pad(film, ((2, 3), (1, 2))))
+
+
+def test_more_than_the_film_can_be_asked_for():
+    film = np.arange(6, dtype=np.uint16).reshape(2, 3)
+    np.testing.assert_array_equal(crop.cut(film, (-9, -9, 11, 12)), np.pad(film, 9, mode="symmetric"))
+
+
+def test_a_crop_beside_its_film_is_refused():
+    with pytest.raises(UserError, match="lies outside its film. Expected an overlap with 4 x 5 pixels"):
+        crop.cut(np.zeros((4, 5), np.uint16), (4, 0, 8, 4))
+
+
+@given(st.integers(-20, 20), st.integers(-20, 20), st.integers(1, 40), st.integers(1, 40))
+def test_square_holds_its_box_and_no_more(y0, x0, height, width):
+    top, left, bottom, right = crop.square_around((y0, x0, y0 + height, x0 + width))
+    assert bottom - top == right - left == max(height, width)
+    assert top <= y0 and left <= x0 and bottom >= y0 + height and right >= x0 + width
+    assert abs(top + bottom - 2 * y0 - height) <= 1 and abs(left + right - 2 * x0 - width) <= 1
+
+
+def phantom_film(index, view):
+    rng = np.random.default_rng([0, index])
+    patient = draw_patient(index, rng)
+    return draw_film(patient.breasts[0], patient.density, view, rng)
+
+
+@pytest.mark.parametrize(("index", "view"), [(0, "MLO"), (3, "CC")])
+def test_breast_box_holds_the_masses(index, view):
+    film, masses = phantom_film(index, view)
+    y0, x0, y1, x1 = crop.breast_box(film)
+    for mass in masses:
+        top, left, bottom, right = crop.bounding_box(mass)
+        assert top >= y0 and left >= x0 and bottom <= y1 and right <= x1
+    share = (y1 - y0) * (x1 - x0) / film.size
+    assert 0.1 < share < 0.95
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_breast_box_of_a_known_shape(side):
+    film = np.full((1600, 1200), 900, np.uint16)  # fog of the film
+    centre = 0 if side == "left" else 1199
+    cv2.ellipse(film, (centre, 800), (700, 600), 0, 0, 360, 30000, -1)
+    breast = crop.bounding_box(film > 20000)
+    label = film.copy()
+    cv2.rectangle(label, (1000 - centre * 9 // 10, 60), (1100 - centre * 9 // 10, 160), 60000, -1)
+    for picture in (film, label):
+        np.testing.assert_allclose(crop.breast_box(picture), breast, atol=17)
+
+
+def test_a_blank_film_is_taken_whole():
+    assert crop.breast_box(np.zeros((160, 240), np.uint16)) == (0, 0, 160, 240)
+
+
+def test_resizing_keeps_the_mean_and_the_type():
+    image = np.random.default_rng(0).integers(0, 65536, (96, 96), dtype=np.uint16)
+    small = crop.resize_image(image, 32)
+    assert small.shape == (32, 32) and small.dtype == np.uint16
+    np.testing.assert_allclose(small, image.reshape(32, 3, 32, 3).mean(axis=(1, 3)), atol=0.51)
+    large = crop.resize_image(small, 64)
+    assert large.shape == (64, 64) and large.dtype == np.uint16
+    assert abs(large.mean() - small.mean()) < 300
+
+
+def test_a_pixel_is_mass_when_half_of_it_is():
+    mask = np.zeros((8, 8), bool)
+    mask[0, :2] = mask[2, 2] = True  # half of one 2 x 2 block, a quarter of another
+    small = crop.resize_mask(mask, 4)
+    assert small.dtype == np.uint8 and small.sum() == 1 and small[0, 0] == 1
