@@ -1,0 +1,46 @@
+"""Data and a trained network, made once for all tests: six phantom patients, one of them on the test list."""
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("tfrespam", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tfrespam")
+
+
+@pytest.fixture(scope="session")
+def download(tmp_path_factory):
+    """A phantom download of six patients."""
+    from tfrespam.data.phantom import write_phantom
+
+    folder = tmp_path_factory.mktemp("source") / "download"
+    write_phantom(folder, patients=6, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_dir(download, tmp_path_factory):
+    """A home with the data set `tiny`: crops of 32 pixels."""
+    from tfrespam.prepare import prepare_source
+
+    home = tmp_path_factory.mktemp("datasets")
+    prepare_source(download, home, "tiny", "roi", 1.6, 32, workers=1)
+    return home
+
+
+@pytest.fixture(scope="session")
+def prepared(data_dir):
+    from tfrespam.data.prepared import Prepared
+
+    return Prepared(data_dir / "tiny" / "roi-1.6-32")
+
+
+@pytest.fixture(scope="session")
+def trained(data_dir, tmp_path_factory):
+    """The experiment of tiny.py, trained, exported and judged: (experiment, run folder)."""
+    import tiny
+
+    from tfrespam.train import run_folder, train
+
+    experiment = tiny.experiment(tmp_path_factory.mktemp("trained"), data_dir)
+    train(experiment)
+    return experiment, run_folder(experiment)

@@ -1,0 +1,63 @@
+"""A network that is traced in a second and an experiment that is over in a few, for tests of what is around them."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+from keras import layers
+
+from tfrespam.config import Experiment
+from tfrespam.models import BUILDERS
+
+SIZE = 32
+
+
+def network(input_shape, width=1.0, *, dropout=0.2):
+    """Convolution, batch normalisation, dropout, sigmoid: everything that has a state of its own."""
+    image = keras.Input(input_shape, name="image")
+    features = layers.Conv2D(4, 3, padding="same", name="conv")(image)
+    features = layers.BatchNormalization(momentum=0.9, name="bn")(features)
+    features = layers.Dropout(dropout, name="dropout")(layers.ReLU(name="relu")(features))
+    logits = layers.Conv2D(1, 1, dtype="float32", name="logits")(features)
+    return keras.Model(image, layers.Activation("sigmoid", dtype="float32", name="probability")(logits))
+
+
+BUILDERS["tiny"] = network
+
+
+def experiment(home: Path, data_dir: Path, **settings) -> Experiment:
+    """Two epochs on the data set `tiny`; `settings` are dotted names with __ for the dot."""
+    made = Experiment(name="exp", data_dir=str(data_dir), runs_dir=str(home / "runs"), models_dir=str(home / "models"))
+    usual = {"data__dataset": "tiny", "data__image_size": SIZE, "model__name": "tiny", "training__epochs": 2,
+             "training__batch_size": 3, "training__learning_rate": 1e-2, "training__tensorboard_images": 2}  # fmt: skip
+    for name, value in (usual | settings).items():
+        made = _replaced(made, name.split("__"), value)
+    return made
+
+
+def _replaced(config, names, value):
+    first, *rest = names
+    return dataclasses.replace(config, **{first: _replaced(getattr(config, first), rest, value) if rest else value})
+
+
+def options(made: Experiment) -> list[str]:
+    """The command line that asks for the experiment."""
+    return [f"--{name}={value}" for name, value in _flat(dataclasses.asdict(made)).items()]
+
+
+def _flat(settings: dict, prefix: str = "") -> dict:
+    flat = {}
+    for name, value in settings.items():
+        nested = isinstance(value, dict) and name != "options"
+        flat |= _flat(value, f"{prefix}{name}.") if nested else {prefix + name: _text(value)}
+    return flat
+
+
+def _text(value) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)
+
+
+if __name__ == "__main__":  # python tiny.py OPTIONS: the train stage, which then knows the network by name
+    from tfrespam import train
+
+    train.main()
