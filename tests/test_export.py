@@ -119,7 +119,34 @@ def test_stage_exports_the_weights_that_the_run_selected(tmp_path, select, quick
     for weight, other in zip(seen[0].get_weights(), expected, strict=True):
         np.testing.assert_array_equal(weight, other)
     known = saved_model.read_metadata(tmp_path / "models" / "mine" / "1")
-    assert known["weights"] == f"{select}.keras" and known["model"] == "unet"
+    assert known["weights"] == [export.file_hash(tmp_path / f"{select}.keras")] and known["model"] == "unet"
+
+
+def test_stage_averages_runs_and_views_inside_the_graph(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        make_run(tmp_path / name)
+        (tmp_path / name / "facts.json").write_text(json.dumps({"trained_on": {"patient": [name]}, "model": "unet"}))
+    small_model(seed=7).save(tmp_path / "b" / "best.keras")
+    export.export(str(tmp_path / "a"), str(tmp_path / "b"), models_dir=str(tmp_path / "models"), views="flips")
+    exported = saved_model.load(tmp_path / "models" / "mine")
+    assert exported.metadata["views"] == "flips" and exported.metadata["trained_on"] == {"patient": ["a", "b"]}
+    pictures, expected = np.random.default_rng(0).random((2, SIZE, SIZE, 1), np.float32), 0
+    for seed in (0, 7):
+        for axes in ((), (1,), (2,), (1, 2)):
+            expected = expected + np.flip(small_model(seed=seed)(np.flip(pictures, axes)), axes) / 8
+    np.testing.assert_allclose(exported.predict_images(pictures), expected, atol=1e-6)
+
+
+def test_an_export_is_known_by_its_weights(tmp_path):
+    run = make_run(tmp_path)
+    assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") is None
+    export.export(str(run), views="dihedral")
+    assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") is None
+    export.export(str(run))
+    export.export(str(run))
+    assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") == tmp_path / "models" / "mine" / "2"
+    assert export.exported_from(run / "last.keras", tmp_path / "models", "mine") is None
 
 
 def test_stage_names_what_is_missing(tmp_path):
@@ -144,7 +171,7 @@ def test_describe_reads_what_train_writes():
 
 
 def test_help_needs_no_tensorflow():
-    code = "import sys; from tfrespam import cli, export; cli.parse(export.export, ['--run', 'x']); " \
+    code = "import sys; from tfrespam import cli, export; cli.parse(export.export, ['x']); " \
            "sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
@@ -152,7 +179,7 @@ def test_help_needs_no_tensorflow():
 @pytest.mark.slow
 def test_kill_at_any_moment_leaves_whole_versions_only(tmp_path):
     make_run(tmp_path)
-    command = [sys.executable, "-m", "tfrespam.export", "--run", str(tmp_path)]
+    command = [sys.executable, "-m", "tfrespam.export", str(tmp_path)]
     start = time.monotonic()
     subprocess.run(command, check=True, timeout=300)
     whole, draw = time.monotonic() - start, random.Random(0)

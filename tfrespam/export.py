@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tfrespam import cli
 from tfrespam.errors import UserError
@@ -12,24 +12,40 @@ from tfrespam.errors import UserError
 PARITY = 1e-6  # largest difference of probabilities between the graph on disk and the model in memory
 
 
-def export(run: str, models_dir: str | None = None, name: str | None = None, threshold: float = 0.5) -> None:
-    """Exports the weights that a training run selected as a new version of its experiment.
+def export(
+    *runs: str,
+    models_dir: str | None = None,
+    name: str | None = None,
+    threshold: float = 0.5,
+    views: Literal["none", "flips", "dihedral"] = "none",
+) -> None:
+    """Exports the weights that training runs selected as a new version of their experiment; several are averaged.
 
     Args:
-        run: Folder of a training run (runs/<experiment>/<run>), with config.yaml and best.keras or last.keras.
-        models_dir: Home of exported models (default: as in the run's config.yaml).
-        name: Folder under models_dir (default: the experiment's name).
+        runs: Folders of training runs (runs/<experiment>/<run>), with config.yaml and best.keras or last.keras.
+        models_dir: Home of exported models (default: as in the first run's config.yaml).
+        name: Folder under models_dir (default: the first run's experiment).
         threshold: Probability from which a pixel belongs to the mask.
+        views: Test-time augmentation inside the graph: the mean over 4 mirrored ("flips") or 8 mirrored and turned
+            ("dihedral") views of each picture, at 4 or 8 times the cost.
     """
     from tfrespam import runtime
 
-    config = _read_config(Path(run))
-    weights = _weights(Path(run), config)
+    folders = [Path(run) for run in runs]
+    configs = [_read_config(run) for run in folders]
+    weights = [_weights(run, config) for run, config in zip(folders, configs, strict=True)]
     runtime.start()
-    path = export_model(_load_keras(weights), models_dir or config.get("models_dir", "saved_models"),
-                        name or config.get("name", Path(run).name),
-                        {**describe(config), "weights": weights.name}, threshold=threshold)  # fmt: skip
-    cli.console.print(f"exported {weights} as {path}")
+    from tfrespam.models.ensemble import average
+
+    try:
+        model = average([_load_keras(file) for file in weights], views)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    facts = _together([_facts(run, config) for run, config in zip(folders, configs, strict=True)])
+    facts |= {"views": views, "weights": [file_hash(file) for file in weights]}
+    path = export_model(model, models_dir or configs[0].get("models_dir", "saved_models"),
+                        name or configs[0].get("name", folders[0].name), facts, threshold=threshold)  # fmt: skip
+    cli.console.print(f"exported {', '.join(map(str, weights))} as {path}")
     cli.console.print(f"Next: python -m tfrespam.predict PICTURES --model {path} --output DIR")
 
 
@@ -83,6 +99,44 @@ def describe(config: Mapping[str, Any]) -> dict[str, Any]:
         "training": config.get("training", {}),
         "seed": config.get("seed"),
     }
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, by which an export knows the weights that it was made from."""
+    import hashlib
+
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def exported_from(weights: Path, models_dir: str | os.PathLike, name: str) -> Path | None:
+    """The first version under `name` that was made from the file `weights` alone, as it is; None without one."""
+    from tfrespam.serving.saved_model import is_saved_model, read_metadata, versions
+
+    experiment, digest = Path(models_dir) / name, file_hash(weights)
+    for version in versions(experiment):
+        path = experiment / str(version)
+        metadata = read_metadata(path)
+        if is_saved_model(path) and metadata.get("weights") == [digest] and metadata.get("views", "none") == "none":
+            return path
+    return None
+
+
+def _facts(run: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What training wrote down about the run: settings, identities of its training examples, trivial masks."""
+    import json
+
+    known = run / "facts.json"
+    return json.loads(known.read_text(encoding="utf-8")) if known.is_file() else describe(config)
+
+
+def _together(facts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first run's facts; what any run was trained on counts as seen by all."""
+    if not all("trained_on" in each for each in facts):
+        return {key: value for key, value in facts[0].items() if key != "trained_on"}
+    kinds = facts[0]["trained_on"]
+    seen = {kind: sorted(set().union(*(each["trained_on"][kind] for each in facts))) for kind in kinds}
+    return {**facts[0], "trained_on": seen}
 
 
 def _about(model, flops: int | None) -> dict[str, Any]:
@@ -150,7 +204,7 @@ def _read_config(run: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"--run must be the folder of a training run, with its config.yaml. Received: {run}") from None
+        raise UserError(f"RUN must be the folder of a training run, with its config.yaml. Received: {run}") from None
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{run / 'config.yaml'} cannot be read: {error}") from None
     if not isinstance(config, dict):

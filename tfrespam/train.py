@@ -44,7 +44,7 @@ def train(experiment: Experiment) -> None:
         if not free:  # two processes would overwrite each other's weights
             raise UserError(f"{folder} is in use by another process that trains the same experiment. "
                             "Wait for it, or change --name or --seed")  # fmt: skip
-        if (folder / "summary.json").exists():
+        if (folder / "summary.json").exists() and _exported(experiment, folder):
             cli.console.print(f"{folder}: done already; change a setting, --seed or --name to train again")
         else:
             _run(experiment, prepared, folder)
@@ -60,6 +60,13 @@ def run_folder(experiment: Experiment) -> Path:
     data = experiment.data
     fold = "" if data.protocol == "paper" else f"-fold{data.fold}"
     return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"
+
+
+def _exported(experiment: Experiment, folder: Path) -> Path | None:
+    from tfrespam.export import exported_from
+
+    weights = selected(experiment, folder)
+    return exported_from(weights, experiment.models_dir, experiment.name) if weights.exists() else None
 
 
 def _data(experiment: Experiment):
@@ -136,28 +143,35 @@ def _fit(experiment: Experiment, prepared, parts: dict, folder: Path):
     if not finished.exists():
         model = fit(experiment, prepared, parts, folder)
         save_model(model, finished)
-    chosen = finished if experiment.training.select == "last" else folder / "best.keras"
-    return keras.saving.load_model(chosen, compile=False)
+    return keras.saving.load_model(selected(experiment, folder), compile=False)
+
+
+def selected(experiment: Experiment, folder: Path) -> Path:
+    """The run's file with the weights that are exported."""
+    return folder / f"{experiment.training.select}.keras"
 
 
 def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model, folder: Path) -> None:
     """Exports the model, judges the exported graph, draws the curve, and writes summary.json last of all."""
     from tfrespam import evaluate
     from tfrespam.evaluation.trivial import TrivialMasks
-    from tfrespam.export import describe, export_model
+    from tfrespam.export import describe, export_model, exported_from, file_hash
     from tfrespam.files import write_json
     from tfrespam.serving import saved_model
     from tfrespam.training.pictures import loss_curve
 
     history = json.loads((folder / "state" / "state.json").read_text(encoding="utf-8"))["history"]
     loss_curve(history, folder / "loss_curve.png", f"{experiment.model.name}, {experiment.data.protocol}")
-    pointer = folder / "exported.json"
-    if not pointer.exists() or not Path(json.loads(pointer.read_text())["path"]).exists():
+    weights = selected(experiment, folder)
+    path = exported_from(weights, experiment.models_dir, experiment.name)
+    if path is None:
         trivial = TrivialMasks.fit(evaluate.masks(prepared, parts["train"]))
         facts = {**describe(dataclasses.asdict(experiment)), "run": str(folder), "trained_on": trained,
                  "trivial_masks": trivial.to_dict(), "dataset": prepared.facts}  # fmt: skip
-        write_json(pointer, {"path": str(export_model(model, experiment.models_dir, experiment.name, facts))})
-    exported = saved_model.load(json.loads(pointer.read_text())["path"])
+        write_json(folder / "facts.json", facts)
+        facts["weights"] = [file_hash(weights)]
+        path = export_model(model, experiment.models_dir, experiment.name, facts)
+    exported = saved_model.load(path)
     summaries = {split: evaluate.judge(exported, prepared, experiment.data, split, folder / split)
                  for split in ("validation", "test") if parts[split].any()}  # fmt: skip
     write_json(folder / "summary.json", summaries.get("test", summaries["validation"]))
@@ -166,7 +180,7 @@ def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model
 def _say(experiment: Experiment, folder: Path) -> None:
     from tfrespam import evaluate
 
-    exported = json.loads((folder / "exported.json").read_text())["path"]
+    exported = _exported(experiment, folder)
     summary = json.loads((folder / "summary.json").read_text())
     evaluate.say(summary, folder)
     data, download = experiment.data_dir, Path(experiment.data_dir) / "phantom" / "download"

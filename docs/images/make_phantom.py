@@ -7,7 +7,6 @@ Nothing is picked by hand: the crops stand at equal steps of the ranking by Dice
 """
 
 import csv
-import json
 import sys
 from pathlib import Path
 
@@ -29,7 +28,7 @@ OUTPUT = Path(__file__).with_name("phantom.png")
 def main(run: Path) -> None:
     settings = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     prepared = find(settings["data_dir"], DataConfig(**settings["data"]))
-    model = saved_model.load(json.loads((run / "exported.json").read_text(encoding="utf-8"))["path"])
+    model = saved_model.load(Path(settings["models_dir"]) / settings["name"])
     columns = [column(prepared, model, row) for row in ranked(run)]
     # few colours keep the file small; the outlines keep theirs
     Image.fromarray(np.concatenate(columns, axis=1)).quantize(96).save(OUTPUT, optimize=True)
