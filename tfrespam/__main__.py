@@ -13,6 +13,7 @@ STAGES = {  # in the order of the work
     "train": "tfrespam.train",
     "export": "tfrespam.export",
     "evaluate": "tfrespam.evaluate",
+    "compare": "tfrespam.compare",
     "predict": "tfrespam.predict",
 }
 

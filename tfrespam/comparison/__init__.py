@@ -1,0 +1,1 @@
+"""Networks against each other: many trainings, their scores pooled, tested and drawn."""

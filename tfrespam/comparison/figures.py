@@ -1,0 +1,147 @@
+"""The pictures of a comparison, as small PNG files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tfrespam.comparison.published import TABLE1, foreground_iou, two_class_miou
+from tfrespam.comparison.results import Row
+from tfrespam.files import whole_file
+
+DPI = 110
+_COVERAGES = (0.25, 0.40)
+
+
+def draw_all(rows: Sequence[Row], folder: Path, pictures: Path) -> list[Path]:
+    """Draws every figure; returns the files.
+
+    Args:
+        rows: `tfrespam.comparison.results.rows`.
+        folder: The results folder.
+        pictures: Where pictures of films go: the results folder only for generated films.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(f"{row.recipe}, {row.protocol}", []).append(row)
+    files = [dice_boxes(groups, folder / "dice_box.png"), loss_curves(groups, folder / "loss_curves.png"),
+             dice_against_parameters(groups, folder / "dice_parameters.png"),
+             dice_miou_pairs(rows, folder / "dice_miou.png")]  # fmt: skip
+    for name, group in groups.items():
+        shown = [(row, run) for row in group for run in row.runs if (run.folder / "cases.png").exists()]
+        if shown:
+            files.append(case_pictures(shown, name, pictures / f"cases-{name.replace(', ', '-')}.png"))
+    return files
+
+
+def dice_boxes(groups: Mapping[str, Sequence[Row]], path: Path) -> Path:
+    """Distribution of the images' Dice: box from quartile to quartile, whiskers to the 5th and 95th percentile."""
+    widest = max(len(group) for group in groups.values())
+    figure = Figure(figsize=(len(groups) * (1 + 0.45 * widest), 4), layout="constrained")
+    axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
+    for axis, (name, group) in zip(axes, groups.items(), strict=True):
+        axis.boxplot([row.scores.columns["dice"] for row in group], whis=(5, 95), showmeans=True,
+                     flierprops={"markersize": 2})  # fmt: skip
+        axis.set_xticks(range(1, len(group) + 1), [row.title for row in group], rotation=60, ha="right", fontsize=8)
+        axis.set(title=name, ylabel="Dice of an image")
+        axis.grid(axis="y", alpha=0.3)
+    return _save(figure, path)
+
+
+def dice_against_parameters(groups: Mapping[str, Sequence[Row]], path: Path) -> Path:
+    """Mean Dice with its interval against the number of parameters."""
+    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for (name, group), marker in zip(groups.items(), _markers(), strict=False):
+        x = [row.numbers["parameters"] for row in group]
+        y = np.array([row.numbers["dice"] for row in group])
+        ends = np.array([(row.numbers["dice_low"], row.numbers["dice_high"]) for row in group])
+        axis.errorbar(x, y, np.abs(ends.T - y), fmt=marker, capsize=2, label=name, alpha=0.8)
+        for row, where in zip(group, zip(x, y, strict=True), strict=True):
+            axis.annotate(row.title, where, fontsize=7, xytext=(4, 3), textcoords="offset points")
+    axis.set(xscale="log", xlabel="parameters", ylabel="Dice, mean over images, 95 % by patients")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    return _save(figure, path)
+
+
+def loss_curves(groups: Mapping[str, Sequence[Row]], path: Path) -> Path:
+    """Loss of the first run of each network; dashed in training, solid in validation."""
+    figure = Figure(figsize=(4.2 * len(groups) + 1, 3.4), layout="constrained")
+    for axis, (name, group) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
+        for place, row in enumerate(group):
+            history, colour = row.runs[0].history, f"C{place % 10}"
+            epochs = [line["epoch"] for line in history]
+            axis.plot(epochs, [line["loss"] for line in history], "--", color=colour, lw=0.8)
+            axis.plot(epochs, [line["val_loss"] for line in history], "-o", ms=2, color=colour, label=row.title)
+        axis.set(title=name, xlabel="epoch", ylabel="loss (dashed: training)")
+        axis.grid(alpha=0.3)
+    figure.legend(*axis.get_legend_handles_labels(), fontsize=7, loc="outside right center")
+    return _save(figure, path)
+
+
+def dice_miou_pairs(rows: Sequence[Row], path: Path) -> Path:
+    """The headline: (Dice, mIoU) pairs of each network under each protocol, beside the published rows.
+
+    The curves are the pairs that pooled counts give: two-class mIoU at two coverages, and the foreground's IoU.
+    """
+    figure = Figure(figsize=(7, 5.2), layout="constrained")
+    axis = figure.subplots()
+    low = min([row.numbers["dice"] for row in rows] + [each.dice for each in TABLE1.values()])
+    dice = np.linspace(max(low - 0.02, 0), 0.97, 100)
+    for coverage, style in zip(_COVERAGES, ("--", "-"), strict=True):
+        axis.plot(dice, two_class_miou(dice, coverage), style, color="0.6", lw=1,
+                  label=f"two-class mIoU, coverage {coverage:.2f}")  # fmt: skip
+    axis.plot(dice, foreground_iou(dice), ":", color="0.6", lw=1, label="IoU of the mass, D/(2-D)")
+    axis.plot(*zip(*TABLE1.values(), strict=True), "kx", label="published")
+    for title, pair in TABLE1.items():
+        axis.annotate(title, pair, fontsize=7, xytext=(4, -8), textcoords="offset points")
+    _measured_pairs(axis, rows)
+    axis.set(xlabel="Dice of the mass, mean over images", ylabel="mIoU of mass and background, mean over images")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    return _save(figure, path)
+
+
+def _measured_pairs(axis, rows: Sequence[Row]) -> None:
+    by_name: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        by_name.setdefault((row.recipe, row.title), []).append(row)
+    for same in by_name.values():  # a line from protocol to protocol
+        pairs = [(row.numbers["dice"], row.numbers["miou"]) for row in same]
+        axis.plot(*zip(*pairs, strict=True), "-", color="0.8", lw=0.8, zorder=1)
+        axis.annotate(same[-1].title, pairs[-1], fontsize=7, color="C0", xytext=(4, 3), textcoords="offset points")
+    groups = dict.fromkeys((row.recipe, row.protocol) for row in rows)
+    for (recipe, protocol), marker in zip(groups, _markers(), strict=False):
+        pairs = [(row.numbers["dice"], row.numbers["miou"]) for row in rows
+                 if (row.recipe, row.protocol) == (recipe, protocol)]  # fmt: skip
+        axis.plot(*zip(*pairs, strict=True), marker, label=f"{recipe}, {protocol}", alpha=0.8, zorder=2)
+
+
+def case_pictures(shown: Sequence[tuple[Row, Any]], title: str, path: Path) -> Path:
+    """The paper's figure 5: film, truth and result of the best, the median and the worst case of every network."""
+    import cv2
+
+    pictures = [cv2.cvtColor(cv2.imread(str(run.folder / "cases.png")), cv2.COLOR_BGR2RGB) for _, run in shown]
+    figure = Figure(figsize=(9, 1.15 * len(shown) + 0.4), layout="constrained")
+    for line, (row, run), picture in zip(figure.subplots(len(shown), 3, squeeze=False), shown, pictures, strict=True):
+        scores = run.probe["cases"]
+        for axis, name, panel in zip(line, scores, np.split(picture, 3), strict=True):
+            axis.imshow(panel)
+            axis.set(xticks=[], yticks=[])
+            axis.set_xlabel(f"{name}: {scores[name]['dice']:.3f}", fontsize=7)
+        line[0].set_ylabel(row.title, fontsize=7)
+    figure.suptitle(f"{title}: film | truth | truth and result", fontsize=9)
+    return _save(figure, path)
+
+
+def _markers() -> tuple[str, ...]:
+    return ("o", "s", "^", "D", "v", "P")
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, format="png")
+    return path

@@ -1,0 +1,63 @@
+"""Tables as Markdown, LaTeX and on the terminal; all numbers as CSV and JSON."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfrespam.comparison.tables import Table
+
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+          ">": r"\textgreater{}", "–": "--", **{sign: "\\" + sign for sign in "&%$#_{}"}}  # fmt: skip
+
+
+def markdown(name: str, tables: Sequence[Table], notes: Sequence[str]) -> str:
+    """A document: a heading for each table, its caption, its cells; the notes at the end, one paragraph each."""
+    parts = [f"# {name}"]
+    for table in tables:
+        lines = [table.header, ["---"] + ["---:"] * (len(table.header) - 1), *table.body]
+        cells = "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+        parts += [f"## {table.title}", table.caption, cells]
+    return "\n\n".join([*parts, *notes]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+def latex(tables: Sequence[Table]) -> str:
+    """One table environment each; the document needs the packages booktabs and graphicx."""
+    return "% \\usepackage{booktabs,graphicx}\n" + "\n".join(_latex_table(table) for table in tables)
+
+
+def _latex_table(table: Table) -> str:
+    rows = [" & ".join(map(escape_latex, row)) + r" \\" for row in [table.header, *table.body]]
+    return "\n".join([
+        r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(f'{table.title}. {table.caption}')}}}",
+        r"\resizebox{\linewidth}{!}{%", rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}", r"\toprule",
+        rows[0], r"\midrule", *rows[1:], r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])  # fmt: skip
+
+
+def escape_latex(text: str) -> str:
+    """`text` with every character that LaTeX would take for a command made printable."""
+    return re.sub(r"[\\~^<>–&%$#_{}]", lambda found: _LATEX[found[0]], text)
+
+
+def terminal(console, tables: Sequence[Table]) -> None:
+    """Prints the tables, at full width: a log or a pager is wider than a screen."""
+    import rich.table
+
+    for table in tables:
+        grid = rich.table.Table(title=table.title, title_justify="left")
+        for position, name in enumerate(table.header):
+            grid.add_column(name, justify="right" if position else "left", no_wrap=not position)
+        for row in table.body:
+            grid.add_row(*(cell.replace("[", r"\[") for cell in row))
+        console.print(grid)
+
+
+def flat(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows and the names of their columns for a CSV file: lists become text, what a row lacks stays empty."""
+    fields = list(dict.fromkeys(name for row in rows for name in row))
+    plain = [{name: " ".join(f"{item:g}" for item in value) if isinstance(value, list) else value
+              for name, value in row.items()} for row in rows]  # fmt: skip
+    return plain, fields
