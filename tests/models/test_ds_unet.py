@@ -53,7 +53,7 @@ def test_side_maps_are_not_negative_and_take_part_in_the_output():
 
 
 def test_gates_weigh_channels_between_0_and_1():
-    model = tiny("ds_unet")
+    model = tiny("ds_unet", reduction=2)
     gates = [layer for layer in model.layers if layer.name.endswith("_gate")]
     assert len(gates) == 8
     for gate in gates:

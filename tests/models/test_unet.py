@@ -14,7 +14,7 @@ def test_channel_trace():
 
 
 @pytest.mark.parametrize(("width", "batch_normalization", "count"), [
-    (1.0, False, 31_031_745), (1.0, True, 31_037_633), (0.5, False, 7_760_069), (0.5, True, 7_763_013)])  # fmt: skip
+    (1.0, False, 31_031_745), (1.0, True, 31_037_633), (0.5, False, 7_760_097), (0.5, True, 7_763_041)])  # fmt: skip
 def test_parameters_with_three_input_channels(width, batch_normalization, count):
     model = design("unet", width=width, batch_normalization=batch_normalization)
     assert trainable_parameters(model) == count
