@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -84,6 +85,9 @@ def prepare_copies(prepared) -> Path:
     from tfrespam.data.copies import paper_copies
 
     total = COPIES * int((prepared.table["split"] != "test").sum())
+    if not total:
+        raise UserError(f"protocol 'paper' copies the lesions of the training list; {prepared.path} holds none. "
+                        "Download the training list's films too and prepare again")
     bar, advance = cli.progress(f"{COPIES} copies of each lesion", total)
 
     def counted() -> Iterator[tuple[str, dict]]:
@@ -139,24 +143,24 @@ def _write(folder: Path, module, inventory, plan: dict, workers: int | None) -> 
     for split in ("train", "test"):
         patients = [film.lesions[0].patient_id for film in inventory.films if film.lesions[0].split == split]
         fold |= protocols.folds(patients)
-    ledger, by_split = list(inventory.ledger), {"train": [], "test": []}
+    ledger, by_split = {row.lesion_id: row for row in inventory.ledger}, {"train": [], "test": []}
     for film in inventory.films:
         by_split[film.lesions[0].split].append(film)
 
     def examples(films: list) -> Iterator[tuple[str, dict]]:
         for made, rows in _read_all(module.__name__, films, policy, workers):
-            ledger.extend(rows)
+            ledger.update((row.lesion_id, row) for row in rows)
             yield from ((example["lesion_id"], _storable(example, fold)) for example in made)
 
     splits = {name: (lambda films=films: examples(films)) for name, films in by_split.items() if films}
-    if not splits:
-        missing = "; ".join(f"{count} x {detail}" for detail, count in Counter(r.detail for r in ledger).most_common(3))
-        raise UserError(f"no film of the source's lists is on disk ({missing or 'the lists are empty'})")
-    builder.write_shards(folder, splits)
-    ledger.sort(key=lambda row: row.lesion_id)
-    write_csv(folder / "ledger.csv", [dataclasses.asdict(row) for row in ledger])
-    _finish(folder, {**plan, "actions": Counter(row.action for row in ledger)})
-    return ledger
+    if not builder.write_shards(folder, splits):
+        found = Counter(f"{row.action} ({row.detail})" if row.detail else row.action for row in ledger.values())
+        raise UserError("no example could be made from this source. Its ledger says: "
+                        + ("; ".join(f"{count} x {what}" for what, count in found.most_common(3)) or "nothing"))
+    rows = sorted(ledger.values(), key=lambda row: row.lesion_id)
+    write_csv(folder / "ledger.csv", [dataclasses.asdict(row) for row in rows])
+    _finish(folder, {**plan, "actions": Counter(row.action for row in rows)})
+    return rows
 
 
 def _read_all(source: str, films: list, policy, workers: int | None) -> Iterable:
@@ -168,7 +172,7 @@ def _read_all(source: str, films: list, policy, workers: int | None) -> Iterable
     from tfrespam.workers import pool
 
     bar, advance = cli.progress("reading films", len(films))
-    with bar, pool(workers) as readers:
+    with bar, pool(min(workers or os.cpu_count() or 1, len(films))) as readers:
         try:
             read = functools.partial(film_examples, source)
             for result in readers.map(read, films, [policy] * len(films), chunksize=4):
@@ -177,8 +181,6 @@ def _read_all(source: str, films: list, policy, workers: int | None) -> Iterable
         except BrokenProcessPool:
             raise UserError("a process that reads films was ended from outside, most likely for want of memory. "
                             "Read fewer films at a time with --workers 1") from None  # fmt: skip
-        finally:  # when interrupted: what was not begun is not read
-            readers.shutdown(wait=False, cancel_futures=True)
 
 
 def _storable(example: dict, fold: dict[str, int]) -> dict:
@@ -197,9 +199,6 @@ def _finish(folder: Path, facts: dict) -> None:
     from tfrespam.files import write_csv, write_json
 
     index = read_index(folder / VERSION)
-    if not index:
-        raise UserError("no example could be made from this source. Its ledger says: "
-                        + ", ".join(f"{count} {action}" for action, count in facts.get("actions", {}).items()))
     write_csv(folder / "index.csv", index)
     coverage = np.array([row["mass_pixels"] for row in index]) / facts["image_size"] ** 2
     counts = {"examples": len(index), "patients": len({row["patient_id"] for row in index}),

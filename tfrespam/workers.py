@@ -1,26 +1,47 @@
-"""Worker processes for films: one per core, and gone when the process that started them is gone."""
+"""Worker processes for films, gone when the process that started them is gone."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import resource_tracker
 
 import cv2
 
 
-def pool(workers: int | None = None) -> ProcessPoolExecutor:
-    """A pool of `workers` processes (default: one per core) whose children are spawned, not forked.
+@contextlib.contextmanager
+def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of `workers` processes; what was not begun when the block ends is not done.
 
-    TensorFlow's threads do not survive a fork.
+    The processes are spawned, not forked: TensorFlow's threads do not survive a fork.
     """
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+    executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+    try:
+        with _deaf_to_ctrl_c():
+            for _ in range(workers):
+                executor.submit(int)  # starts a process, since none is idle yet
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started in the block never hear Ctrl-C, which is for their parent: it ends the pool."""
+    resource_tracker.ensure_running()  # when it starts later, it lifts the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:
     """What a worker does first."""
     cv2.setNumThreads(1)  # the pool already uses every core
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends the pool
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

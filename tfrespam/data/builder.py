@@ -48,7 +48,7 @@ class Mammograms(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                                      description="Mammogram crops with mass masks, prepared by tfrespam.")
 
     def _split_generators(self, dl_manager):
-        return {name: examples() for name, examples in self._splits.items()}
+        return {name: _some(name, examples()) for name, examples in self._splits.items()}
 
     def _generate_examples(self):
         raise AssertionError("the splits bring their own generators")
@@ -61,14 +61,36 @@ class Mammograms(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         pass
 
 
-def write_shards(folder: Path, splits: dict[str, Callable[[], Iterable[tuple[str, dict]]]]) -> Path:
-    """Writes the splits' TFRecord shards into `folder`/<version>; returns that folder."""
+class _EmptySplitError(Exception):
+    """TFDS stores no split without an example."""
+
+
+def _some(split: str, examples: Iterable[tuple[str, dict]]) -> Iterable[tuple[str, dict]]:
+    count = 0
+    for count, example in enumerate(examples, 1):  # noqa: B007
+        yield example
+    if not count:
+        raise _EmptySplitError(split)
+
+
+def write_shards(folder: Path, splits: dict[str, Callable[[], Iterable[tuple[str, dict]]]]) -> list[str]:
+    """Writes the splits' TFRecord shards into `folder`/<version>; returns the splits that held an example.
+
+    Where one holds none, the others are made once more: only then is it known.
+    """
     tfds.disable_progress_bar()
-    builder = Mammograms(folder / "tfds", splits)
-    builder.download_and_prepare()
-    Path(builder.data_dir).rename(folder / VERSION)
-    shutil.rmtree(folder / "tfds")
-    return folder / VERSION
+    left = dict(splits)
+    while left:
+        builder = Mammograms(folder / "tfds", left)
+        try:
+            builder.download_and_prepare()
+            Path(builder.data_dir).rename(folder / VERSION)
+            break
+        except _EmptySplitError as empty:
+            del left[empty.args[0]]
+        finally:
+            shutil.rmtree(folder / "tfds", ignore_errors=True)
+    return list(left)
 
 
 def read_index(shards: Path) -> list[dict]:
