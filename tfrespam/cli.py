@@ -1,5 +1,6 @@
 """How every stage meets its user: arguments in, a clear error or nothing out."""
 
+import dataclasses
 import inspect
 import sys
 import time
@@ -37,7 +38,7 @@ def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable 
 def parse(stage: Callable, args: Sequence[str] | None = None, description: str | None = None,
           defaults: dict[str, Any] | None = None) -> tuple[list[str], dict[str, Any]]:  # fmt: skip
     """The positional and the named arguments with which a command line calls `stage`."""
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ArgumentParser, Namespace
 
     args = sys.argv[1:] if args is None else list(args)
     parser = ArgumentParser(description=(description or inspect.getdoc(stage)).partition("\n\nArgs:")[0])
@@ -49,7 +50,11 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
     add(stage, as_positional=False)
     if defaults and not any(arg.partition("=")[0] == "--config" for arg in args):
         parser.set_defaults(defaults)
-    options = parser.instantiate(parser.parse_args(args))
+    parsed = parser.parse_args(args)
+    for name, parameter in inspect.signature(stage).parameters.items():
+        if dataclasses.is_dataclass(parameter.annotation) and not isinstance(parsed[name], Namespace):
+            parser.error(f"{name} must hold options of its own. Received: {parsed[name]!r}")
+    options = parser.instantiate(parsed)
     names = set(inspect.signature(stage).parameters) - set(several)
     return [value for name in several for value in options[name]], {name: options[name] for name in names}
 

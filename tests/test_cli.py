@@ -1,0 +1,141 @@
+import io
+import resource
+import subprocess
+import sys
+from typing import Literal
+
+import pytest
+from rich.console import Console
+
+from tfrespam import cli
+from tfrespam.__main__ import STAGES
+from tfrespam.errors import UserError
+
+
+def stage(output: str, threshold: float = 0.5, view: Literal["roi", "film"] = "roi", fold: int | None = None) -> None:
+    """Does something.
+
+    More of it.
+
+    Args:
+        output: Where it goes.
+        threshold: From which on.
+    """
+    stage.calls.append((output, threshold, view, fold))
+
+
+def several(*inputs: str, output: str = "out") -> None:
+    """Takes many."""
+    stage.calls.append((inputs, output))
+
+
+@pytest.fixture(autouse=True)
+def calls():
+    stage.calls = []
+    return stage.calls
+
+
+def run(function, *args, **options):
+    with pytest.raises(SystemExit) as stop:
+        cli.run(function, args, **options)
+    return stop.value.code
+
+
+def test_arguments_are_options_with_types(calls):
+    cli.run(stage, ["--output", "x", "--threshold", "1", "--fold=3"])
+    assert calls == [("x", 1.0, "roi", 3)] and isinstance(calls[0][1], float)
+
+
+def test_what_has_no_name_goes_to_the_starred_argument(calls):
+    cli.run(several, ["a.png", "b c.png", "--output", "d"])
+    cli.run(several, ["a.png"])
+    assert calls == [(("a.png", "b c.png"), "d"), (("a.png",), "out")]
+    assert run(several, "--output", "d") == 2
+
+
+def test_options_come_from_a_file_and_the_command_line_wins(calls, tmp_path):
+    (tmp_path / "a.yaml").write_text("output: y\nthreshold: 0.25\n")
+    cli.run(stage, ["--config", str(tmp_path / "a.yaml"), "--threshold", "0.75"])
+    assert calls == [("y", 0.75, "roi", None)]
+
+
+def test_defaults_hold_unless_a_file_is_named(calls, tmp_path):
+    (tmp_path / "a.yaml").write_text("output: y\n")
+    cli.run(stage, ["--output", "x"], defaults={"threshold": 0.9})
+    cli.run(stage, ["--config", str(tmp_path / "a.yaml")], defaults={"threshold": 0.9})
+    cli.run(stage, [f"--config={tmp_path / 'a.yaml'}"], defaults={"threshold": 0.9})
+    assert [call[1] for call in calls] == [0.9, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(("args", "named"), [
+    ([], "output"),
+    (["--output", "x", "--treshold", "1"], "--treshold"),
+    (["--output", "x", "--threshold", "much"], "threshold"),
+    (["--output", "x", "--view", "half"], "view"),
+    (["x"], "x"),
+    (["--config", "no-such-file.yaml", "--output", "x"], "no-such-file.yaml"),
+])  # fmt: skip
+def test_wrong_arguments_end_with_status_2(args, named, calls, capsys):
+    assert run(stage, *args) == 2 and not calls
+    error = capsys.readouterr().err
+    assert named in error and "Traceback" not in error
+
+
+def test_unknown_keys_of_a_file_are_errors(tmp_path, calls, capsys):
+    (tmp_path / "a.yaml").write_text("output: y\ntreshold: 0.25\n")
+    assert run(stage, "--config", str(tmp_path / "a.yaml")) == 2 and not calls
+    assert "treshold" in capsys.readouterr().err
+
+
+def test_help_tells_what_the_docstring_tells(capsys):
+    assert run(stage, "--help") == 0
+    told = capsys.readouterr().out
+    assert "Does something." in told and "More of it." in told and "Where it goes." in told and "Args:" not in told
+
+
+def test_a_user_error_is_one_message_and_status_2(capsys):
+    def wrong() -> None:
+        """Fails."""
+        raise UserError("--x must be y. Received: z")
+
+    assert run(wrong) == 2
+    assert capsys.readouterr().err == "error: --x must be y. Received: z\n"
+
+
+def test_an_interruption_is_told_and_has_status_130(capsys):
+    def interrupted() -> None:
+        """Is stopped."""
+        raise KeyboardInterrupt
+
+    assert run(interrupted) == 130
+    assert "run the same command again" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_is_not_hidden():
+    def broken() -> None:
+        """Has a bug."""
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cli.run(broken, [])
+
+
+def test_progress_counts_and_shows_rate_and_time(monkeypatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=screen, width=100, force_terminal=True))
+    bar, advance = cli.progress("reading", 3)
+    with bar:
+        for _ in range(3):
+            advance()
+    last = screen.getvalue()
+    assert "reading" in last and "3/3" in last and "/s" in last and "0:00:00" in last
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_help_takes_less_than_a_second(name):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    answer = subprocess.run([sys.executable, "-m", f"tfrespam.{name}", "--help"], capture_output=True, text=True,
+                            timeout=120)  # fmt: skip
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert answer.returncode == 0 and "usage:" in answer.stdout and "--config" in answer.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
