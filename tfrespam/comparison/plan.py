@@ -150,6 +150,10 @@ def _check_names(comparison: Comparison) -> None:
     twice = [title for title, count in titles.items() if count > 1]
     if twice:
         raise UserError(f"every network of a comparison needs a label of its own. Received twice: {', '.join(twice)}")
+    without = [network.title for network in comparison.models if not network.own.training]
+    if "own" in comparison.recipes and without:
+        raise UserError("recipe 'own' needs each system's published settings under its own.training. "
+                        f"Received: none for {', '.join(without)}")
     known = {name for network in comparison.models for name in (network.name, network.title, network.key)}
     unknown = [name for name in comparison.only if name not in known]
     if unknown:
@@ -169,10 +173,10 @@ def _training(comparison: Comparison, network: Network, recipe: str, protocol: s
     settings = dataclasses.asdict(base)
     settings["model"] = {"name": network.name, "width": network.width or base.model.width,
                          "options": {**base.model.options, **network.options}}  # fmt: skip
+    settings = _merged(settings, comparison.per_protocol.get(protocol, {}))
     if recipe == "own":
         settings["training"] = {name: settings["training"][name] for name in KEPT_BY_OWN} | network.own.training
         settings["augment"] = dict(network.own.augment)
-    settings = _merged(settings, comparison.per_protocol.get(protocol, {}))
     own = "" if recipe == "controlled" else f"-{recipe}"
     settings = _merged(settings, {"name": f"{base.name}-{network.key}{own}", "seed": seed,
                                   "data": {"protocol": protocol, "fold": fold}})  # fmt: skip

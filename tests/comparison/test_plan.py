@@ -1,0 +1,95 @@
+import dataclasses
+
+import pytest
+
+from tfrespam.comparison.plan import Comparison, Network, OwnRecipe, chosen, trainings
+from tfrespam.config import Experiment, TrainingConfig
+from tfrespam.errors import UserError
+
+
+def comparison(**changes) -> Comparison:
+    own = OwnRecipe(training={"loss": "dice_iou", "learning_rate": 1e-4}, departures=["Adam."])
+    base = Experiment(name="base", training=TrainingConfig(epochs=7, loss="bce", ema=0.9, schedule="cosine"))
+    made = Comparison(name="c", base=base, models=[Network("unet", own=own), Network("segnet", own=own)])
+    return dataclasses.replace(made, **changes)
+
+
+def test_every_combination_is_trained_once():
+    planned = trainings(comparison(recipes=["controlled", "own"], protocols=["paper", "folds", "official"],
+                                   seeds=[0, 1], folds=[0, 3]))  # fmt: skip
+    found = {(t.network.name, t.recipe, t.protocol, t.experiment.seed, t.experiment.data.fold) for t in planned}
+    assert len(found) == len(planned) == 2 * 2 * (2 + 2 * 2 + 2)  # paper and official have one training a seed
+    assert ("unet", "own", "folds", 1, 3) in found
+    assert {fold for _, _, protocol, _, fold in found if protocol != "folds"} == {0}
+
+
+def test_every_network_comes_before_any_second_fold():
+    planned = trainings(comparison(protocols=["folds"], folds=[2, 4]))
+    assert [(t.network.name, t.experiment.data.fold) for t in planned] == [
+        ("unet", 2), ("segnet", 2), ("unet", 4), ("segnet", 4)]  # fmt: skip
+
+
+def test_a_network_may_have_seeds_and_folds_of_its_own():
+    models = [Network("unet", folds=[0, 1, 2], seeds=[5]), Network("segnet")]
+    planned = trainings(comparison(models=models, protocols=["folds"]))
+    assert sorted((t.network.name, t.experiment.seed, t.experiment.data.fold) for t in planned) == [
+        ("segnet", 0, 0), ("unet", 5, 0), ("unet", 5, 1), ("unet", 5, 2)]  # fmt: skip
+
+
+def test_options_and_width_come_on_top_of_the_base():
+    models = [Network("unet"), Network("respam_unet", width=0.5, options={"attention": "se"})]
+    base = Experiment(name="base")
+    base.model.width, base.model.options = 0.25, {"normalization": "standardize"}
+    first, second = trainings(comparison(models=models, protocols=["paper"], base=base))
+    assert (first.experiment.model.width, first.experiment.model.options) == (0.25, {"normalization": "standardize"})
+    assert second.experiment.model.width == 0.5
+    assert second.experiment.model.options == {"normalization": "standardize", "attention": "se"}
+    assert base.model.options == {"normalization": "standardize"}
+
+
+def test_own_recipe_keeps_the_budget_and_nothing_else_of_the_base():
+    planned = trainings(comparison(recipes=["controlled", "own"], protocols=["folds"]))
+    controlled, own = planned[0].experiment.training, planned[2].experiment.training
+    assert (controlled.loss, controlled.ema, controlled.schedule) == ("bce", 0.9, "cosine")
+    assert own == TrainingConfig(epochs=7, loss="dice_iou", learning_rate=1e-4)
+    assert planned[0].experiment.name == "base-unet" and planned[2].experiment.name == "base-unet-own"
+
+
+def test_per_protocol_settings_hold_there_and_for_own_budgets_as_well():
+    changes = {"paper": {"training": {"epochs": 2, "warmup_epochs": 0.5}}}
+    planned = trainings(comparison(recipes=["controlled", "own"], per_protocol=changes))
+    seen = {(t.recipe, t.protocol): t.experiment.training for t in planned}
+    assert {key: training.epochs for key, training in seen.items()} == {
+        ("controlled", "paper"): 2, ("own", "paper"): 2, ("controlled", "folds"): 7, ("own", "folds"): 7}  # fmt: skip
+    assert seen["controlled", "paper"].warmup_epochs == 0.5 and seen["own", "paper"].warmup_epochs == 0
+
+
+def test_labels_tell_two_readings_of_one_network_apart():
+    models = [Network("respam_unet"), Network("respam_unet", label="ResPAM, no attention")]
+    planned = trainings(comparison(models=models, protocols=["paper"]))
+    assert [t.row[2] for t in planned] == ["ResPAM U-Net", "ResPAM, no attention"]
+    assert [t.experiment.name for t in planned] == ["base-respam_unet", "base-respam_no_attention"]
+
+
+@pytest.mark.parametrize("name", ["segnet", "SegNet"])
+def test_only_takes_names_and_labels(name):
+    made = comparison(only=[name])
+    assert [chosen(made, network) for network in made.models] == [False, True]
+    assert all(chosen(comparison(), network) for network in made.models)
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"models": []}, "at least one entry under models"),
+    ({"protocols": []}, "at least one entry under protocols"),
+    ({"models": [Network("unet"), Network("unet")]}, "label of its own. Received twice: .*U-Net"),
+    ({"only": ["vnet"]}, "one of .*segnet.* Received: vnet"),
+    ({"recipes": ["own"], "models": [Network("unet")]}, "published settings .* none for U-Net"),
+    ({"recipes": ["own"], "models": [Network("unet", own=OwnRecipe(training={"lr": 1}))]},
+     "U-Net, own recipe, paper: .*'lr'"),
+    ({"per_protocol": {"paper": {"train": {"epochs": 1}}}}, "U-Net, controlled recipe, paper: .*'train'"),
+    ({"per_protocol": {"paper": {"training": {"epochs": "many"}}}}, "Expected a <class 'int'>"),
+    ({"per_protocol": {"paper": {"training": {"epochs": 0}}}}, "training.epochs must be .* above 0"),
+])  # fmt: skip
+def test_mistakes_are_named(changes, message):
+    with pytest.raises(UserError, match=message):
+        trainings(comparison(**changes))
