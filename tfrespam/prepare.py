@@ -44,6 +44,7 @@ def prepare(
 def prepare_source(source: Path, home: Path, name: str | None, view: str, context: float, image_size: int,
                    workers: int | None = None) -> Path:  # fmt: skip
     """Prepares `source` under `home` unless that is done already; returns the data set's folder."""
+    from tfrespam.data.crop import POLICY
     from tfrespam.data.prepared import config_name
     from tfrespam.data.sources import find_source
     from tfrespam.files import whole_directory
@@ -56,7 +57,7 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     name = name or inventory.name
     path = home / name / config_name(view, context, image_size)
     plan = {"dataset": name, "layout": inventory.layout, "view": view, "context": context, "image_size": image_size,
-            "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
+            "crop_policy": POLICY, "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
     if _is_done(path, plan):
         cli.console.print(f"{path}: already prepared from this source, nothing to do")
         return path
@@ -75,7 +76,7 @@ def prepare_copies(prepared) -> Path:
     from tfrespam.data.prepared import COPIES, config_name
     from tfrespam.files import whole_directory
 
-    keys = ("dataset", "layout", "view", "context", "image_size", "fingerprint")
+    keys = ("dataset", "layout", "view", "context", "image_size", "crop_policy", "fingerprint")
     plan = {key: prepared.facts[key] for key in keys} | {"copies": COPIES}
     path = prepared.path.parent / config_name(plan["view"], plan["context"], plan["image_size"], COPIES)
     if _is_done(path, plan):
