@@ -46,8 +46,8 @@ def test_crop_is_a_square_that_holds_its_lesion(drawn, name, context):
     reach = (side - longest) / 4 + 0.5
     for low, high, first, last, length in ((top, bottom, y0, y1, mask.shape[0]), (left, right, x0, x1, mask.shape[1])):
         if side <= length:
-            assert 0 <= low and high <= length  # moved into the film, where reflections would double the mass
-        if side > length or 0 < low and high < length:
+            assert low >= 0 and high <= length  # moved into the film, where reflections would double the mass
+        if side > length or low > 0 and high < length:
             assert abs((low + high) / 2 - (first + last) / 2) <= reach
 
 
