@@ -10,10 +10,10 @@ def trainable_parameters(model):
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
-def design(name, channels=3, **options):
-    """The network `name` at width 1 and 224 x 224: shapes and names, no values in its weights."""
+def design(name, channels=3, size=(224, 224), **options):
+    """The network `name` at width 1: shapes and names, no values in its weights, and so quickly built."""
     with keras.StatelessScope(initialize_variables=False):
-        return tfrespam.build_model(name, (224, 224, channels), **options)
+        return tfrespam.build_model(name, (*size, channels), **options)
 
 
 def tiny(name, size=32, **options):
