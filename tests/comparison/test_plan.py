@@ -86,7 +86,7 @@ def test_only_takes_names_and_labels(name):
     ({"recipes": ["own"], "models": [Network("unet")]}, "published settings .* none for U-Net"),
     ({"recipes": ["own"], "models": [Network("unet", own=OwnRecipe(training={"lr": 1}))]},
      "U-Net, own recipe, paper: .*'lr'"),
-    ({"per_protocol": {"paper": {"train": {"epochs": 1}}}}, "U-Net, controlled recipe, paper: .*'train'"),
+    ({"per_protocol": {"paper": {"train": {"epochs": 1}}}}, "U-Net, controlled recipe, paper: .*'train.epochs'"),
     ({"per_protocol": {"paper": {"training": {"epochs": "many"}}}}, "Expected a <class 'int'>"),
     ({"per_protocol": {"paper": {"training": {"epochs": 0}}}}, "training.epochs must be .* above 0"),
 ])  # fmt: skip

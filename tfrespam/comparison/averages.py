@@ -12,6 +12,7 @@ from typing import Any
 
 from tfrespam.comparison.published import TABLE1, foreground_iou, implied_coverage, two_class_miou
 
+MAX_ERROR = 0.02  # of the curve, beyond which measured pairs say nothing about it
 WHOLE_FILMS = "DS U-Net"  # judged on whole mammograms: its pair says nothing about crops
 
 
@@ -53,13 +54,17 @@ def finding(measured: Sequence[Mapping[str, Any]]) -> str:
         f"D/(2-D) by {100 * excess:.1f} points in the median. Measured, at a pooled coverage of {coverage:.2f}: the "
         f"curve of reading b gives the pooled two-class mIoU to within {100 * error:.2f} points, the mean over images "
         f"differs from the pooled one by {100 * between:+.2f} points in the median, and the mean foreground IoU "
-        f"exceeds D/(2-D) by {100 * seen:.1f} points in the median. " + _verdict(coverage, low, high, seen, excess))
+        f"exceeds D/(2-D) by {100 * seen:.1f} points in the median. "
+        + _verdict(coverage, low, high, seen, excess, error))
 
 
-def _verdict(coverage: float, low: float, high: float, seen: float, excess: float) -> str:
+def _verdict(coverage: float, low: float, high: float, seen: float, excess: float, error: float) -> str:
     if not low - 0.05 <= coverage <= high + 0.05:
         return (f"These pictures' coverage lies outside {low:.2f} to {high:.2f}, so they cannot tell the readings "
                 "apart (crops with a context of about 1.2 have it).")  # fmt: skip
+    if error > MAX_ERROR:
+        return ("The curve takes false alarms to be as many as misses, which does not hold for these networks: better "
+                "trained ones are needed to tell the readings apart.")  # fmt: skip
     if seen < excess / 2:
         return ("So the published columns are taken to be foreground Dice and two-class mIoU: pictures of such a "
                 "coverage give such pairs, while images do not differ enough for reading a.")  # fmt: skip

@@ -13,6 +13,7 @@ from tfrespam.files import whole_file
 
 DPI = 110
 _COVERAGES = (0.25, 0.40)
+_PUBLISHED_LABELS = {"Connected-U-Nets": (-78, 6), "SegNet": (-36, -4), "U-Net": (5, -7)}  # they lie close together
 
 
 def draw_all(rows: Sequence[Row], folder: Path, pictures: Path) -> list[Path]:
@@ -97,7 +98,8 @@ def dice_miou_pairs(rows: Sequence[Row], path: Path) -> Path:
     axis.plot(dice, foreground_iou(dice), ":", color="0.6", lw=1, label="IoU of the mass, D/(2-D)")
     axis.plot(*zip(*TABLE1.values(), strict=True), "kx", label="published")
     for title, pair in TABLE1.items():
-        axis.annotate(title, pair, fontsize=7, xytext=(4, -8), textcoords="offset points")
+        axis.annotate(title, pair, fontsize=7, xytext=_PUBLISHED_LABELS.get(title, (5, -8)),
+                      textcoords="offset points")  # fmt: skip
     _measured_pairs(axis, rows)
     axis.set(xlabel="Dice of the mass, mean over images", ylabel="mIoU of mass and background, mean over images")
     axis.grid(alpha=0.3)

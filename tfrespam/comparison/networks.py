@@ -3,6 +3,7 @@ back.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 from tfrespam import workers
@@ -37,25 +38,31 @@ def matching_width(count: Callable[[float], int], target: int, width: float = 1.
     Raises:
         UserError: There is none: channel counts are whole, so small networks grow in steps.
     """
-    low, high = 0.0, float("inf")
     tried: dict[float, int] = {}
-    guess = width
-    for _ in range(_STEPS):
-        guess = float(f"{guess:.3g}")
-        if guess in tried:
-            break
+    guess = float(f"{width:.3g}")
+    while guess not in tried and len(tried) < _STEPS:
         tried[guess] = count(guess)
         if abs(tried[guess] / target - 1) <= _GOOD_ENOUGH:
             break
-        low, high = (guess, high) if tried[guess] < target else (low, guess)
-        estimate = guess * (target / tried[guess]) ** 0.5  # most parameters grow with the square of the width
-        inside = low * 1.0001 < estimate < high * 0.9999 and len(tried) < _STEPS // 2
-        guess = estimate if inside or high == float("inf") else (low + high) / 2
+        guess = float(f"{_next_width(tried, target):.3g}")
     best = min(tried, key=lambda each: abs(tried[each] - target))
     if abs(tried[best] / target - 1) > TOLERANCE:
         raise UserError(f"no width gives {target} parameters within {TOLERANCE:.0%}. "
                         f"Closest found: {tried[best]} at width {best}")
     return best
+
+
+def _next_width(tried: dict[float, int], target: int) -> float:
+    """Inside the bracket once there is one: by a power law through its ends, every third time its middle."""
+    low = max((width for width, count in tried.items() if count < target), default=None)
+    high = min((width for width, count in tried.items() if count >= target), default=None)
+    if low is None or high is None:  # most parameters grow with the square of the width
+        width = high if low is None else low
+        return width * (target / tried[width]) ** 0.5 * (0.9 if low is None else 1.1)
+    if len(tried) % 3 == 0:
+        return math.sqrt(low * high)
+    power = math.log(tried[high] / tried[low]) / math.log(high / low)
+    return low * (target / tried[low]) ** (1 / power)
 
 
 def _arguments(comparison: Comparison) -> list[tuple]:

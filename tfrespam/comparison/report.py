@@ -20,7 +20,8 @@ def write(comparison: Comparison, rows: Sequence[results.Row], output: Path) -> 
     numbers = [row.numbers for row in rows]
     leakage = results.leakage(rows)
     measured = averages.measured_pairs(numbers)
-    made = tables.tables(numbers, leakage, measured, averages.finding(measured))
+    finding = averages.finding(measured)
+    made = tables.tables(numbers, leakage, measured, finding)
     flat, fields = writing.flat(numbers)
     write_csv(output / "table.csv", flat, fields)
     write_json(output / "table.json", {
@@ -32,9 +33,9 @@ def write(comparison: Comparison, rows: Sequence[results.Row], output: Path) -> 
                        ("table.tex", writing.latex(made))):  # fmt: skip
         with whole_file(output / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    writing.terminal(cli.console, made)
-    cli.console.print(f"\n{output / 'table.md'}, .csv, .tex and .json hold these tables, with every number unrounded "
-                      "in .csv and .json", markup=False)  # fmt: skip
+    writing.terminal(cli.console, tables.overview(numbers, leakage, finding))
+    cli.console.print(f"\n{output / 'table.md'} has all tables; .tex the same, .csv and .json every number unrounded",
+                      markup=False)  # fmt: skip
 
 
 def notes(comparison: Comparison) -> list[str]:

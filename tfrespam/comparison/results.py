@@ -73,7 +73,7 @@ def _numbers(name: tuple[str, str, str], planned: list[Training], runs: list[Run
         **means, **_intervals(scores), **_pooled(scores), **_published(name[2]),
         "coverage": float(np.median(scores.columns["coverage"])), **{f"trivial_{k}": v for k, v in trivial.items()},
         "skill": skill(means["dice"], trivial),
-        "leaking_images": summary["leak_audit"]["copy"], "width": experiment.model.width,
+        "leaking_images": sum(run.summary["leak_audit"]["copy"] for run in runs), "width": experiment.model.width,
         "parameters": summary["parameters"], "flops": summary["flops"], "epochs": experiment.training.epochs,
         "training_seconds": float(np.mean([run.training_seconds for run in runs])),
         "inference_seconds": _inference_seconds(runs),

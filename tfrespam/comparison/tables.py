@@ -22,7 +22,7 @@ class Table:
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
 
-def percent(value: float, digits: int = 2) -> str:
+def percent(value: float | None, digits: int = 2) -> str:
     return UNKNOWN if _unknown(value) else f"{100 * value:.{digits}f}"
 
 
@@ -30,7 +30,7 @@ def percent_interval(low: float, high: float) -> str:
     return UNKNOWN if _unknown(low) else f"{100 * low:.2f} to {100 * high:.2f}"
 
 
-def number(value: float, form: str = "{:.3f}") -> str:
+def number(value: float | None, form: str = "{:.3f}") -> str:
     return UNKNOWN if _unknown(value) else form.format(value)
 
 
@@ -38,7 +38,7 @@ def _unknown(value: float | None) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def probability(value: float) -> str:
+def probability(value: float | None) -> str:
     return "< 0.001" if not _unknown(value) and value < 0.001 else number(value)
 
 
@@ -64,6 +64,17 @@ def tables(rows: Sequence[Mapping[str, Any]], leakage: Sequence[Mapping[str, Any
         made.append(_table("Cost of leakage", LEAKAGE_CAPTION, LEAKAGE, leakage))
     made.append(_table("Parameters and time", COSTS_CAPTION, COSTS, rows))
     return [*made, _table("Which average the published columns are", finding, AVERAGES, averages)]
+
+
+def overview(rows: Sequence[Mapping[str, Any]], leakage: Sequence[Mapping[str, Any]], finding: str) -> list[Table]:
+    """The same for a terminal: what fits into about 100 columns."""
+    made = [_table(f"{recipe} recipe, protocol {protocol}", "Per cent; published: Dice / mIoU of the ResPAM paper",
+                   OVERVIEW, list(group))
+            for (recipe, protocol), group in itertools.groupby(rows, key=lambda row: (row["recipe"], row["protocol"]))]
+    if leakage:
+        made.append(_table("Cost of leakage", "Dice under the paper's protocol minus that on unseen patients, points",
+                           [LEAKAGE[0], LEAKAGE[1], *LEAKAGE[3:6]], leakage))  # fmt: skip
+    return [*made, Table("Which average the published columns are", finding, [], [])]
 
 
 def _table(title: str, caption: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -125,6 +136,18 @@ SCORES: list[Column] = [
     ("Skill", lambda row: number(row["skill"])),
     ("Images", lambda row: str(row["n_images"])),
     ("Patients", lambda row: str(row["n_patients"])),
+    ("Runs", lambda row: f"{row['runs']}/{row['planned']}"),
+]
+OVERVIEW: list[Column] = [
+    ("Network", lambda row: row["network"]),
+    ("Dice", lambda row: percent(row["dice"])),
+    ("95 %", lambda row: percent_interval(row["dice_low"], row["dice_high"])),
+    ("mIoU", lambda row: percent(row["miou"])),
+    ("Published", lambda row: f"{percent(row['published_dice'])} / {percent(row['published_miou'])}"),
+    ("Skill", lambda row: number(row["skill"])),
+    ("p, Holm", lambda row: probability(row.get("p_holm"))),
+    ("First, %", lambda row: percent(row.get("probability_first"), 0)),
+    ("M param.", lambda row: number(row["parameters"] / 1e6, "{:.2f}")),
     ("Runs", lambda row: f"{row['runs']}/{row['planned']}"),
 ]
 RANKS: list[Column] = [

@@ -6,6 +6,7 @@ from typing import Any
 
 from tfrespam.comparison.tables import Table
 
+TERMINAL_WIDTH = 110
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
           ">": r"\textgreater{}", "–": "--", **{sign: "\\" + sign for sign in "&%$#_{}"}}  # fmt: skip
 
@@ -43,16 +44,24 @@ def escape_latex(text: str) -> str:
 
 
 def terminal(console, tables: Sequence[Table]) -> None:
-    """Prints the tables, at full width: a log or a pager is wider than a screen."""
+    """Prints the tables; a terminal that is too narrow breaks the lines."""
+    import rich.box
+    import rich.console
+    import rich.markup
     import rich.table
 
+    wide = rich.console.Console(file=console.file, width=max(console.width, TERMINAL_WIDTH), highlight=False)
     for table in tables:
-        grid = rich.table.Table(title=table.title, title_justify="left")
+        console.print(f"\n{table.title}", style="bold", markup=False)
+        console.print(table.caption, markup=False)
+        if not table.header:
+            continue
+        grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
         for position, name in enumerate(table.header):
-            grid.add_column(name, justify="right" if position else "left", no_wrap=not position)
+            grid.add_column(name, justify="right" if position else "left", no_wrap=True)
         for row in table.body:
-            grid.add_row(*(cell.replace("[", r"\[") for cell in row))
-        console.print(grid)
+            grid.add_row(*(rich.markup.escape(cell) for cell in row))
+        wide.print(grid)
 
 
 def flat(rows: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
