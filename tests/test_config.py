@@ -89,10 +89,16 @@ def test_settings_that_contradict_each_other_are_named():
     made.training.warmup_epochs = 100
     with pytest.raises(UserError, match="warmup_epochs must be below --training.epochs. Received: 100 of 100"):
         check(made)
+    made.training.warmup_epochs, made.training.jit = 5, "on"
+    with pytest.raises(UserError, match="jit on needs --training.deterministic false"):
+        check(made)
+    made.training.deterministic = False
+    check(made)
 
 
 @pytest.mark.parametrize(("args", "named"), [
     (["--training.learningrate", "1"], "learningrate"),
+    (["--training.epoch", "1"], "--training.epoch"),
     (["--training.learning_rate", "fast"], "learning_rate"),
     (["--training.precision", "float64"], "precision"),
     (["--training.epochs", "2.5"], "epochs"),

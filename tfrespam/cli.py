@@ -41,7 +41,8 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
     from jsonargparse import ArgumentParser, Namespace
 
     args = sys.argv[1:] if args is None else list(args)
-    parser = ArgumentParser(description=(description or inspect.getdoc(stage)).partition("\n\nArgs:")[0])
+    summary = (description or inspect.getdoc(stage)).partition("\n\nArgs:")[0]
+    parser = ArgumentParser(description=summary, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="YAML file with values for the options below.")
     several = [p.name for p in inspect.signature(stage).parameters.values() if p.kind is p.VAR_POSITIONAL]
     for name in several:

@@ -89,7 +89,7 @@ class TrainingConfig:
         select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
             figures stay unbiased).
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
-        jit: XLA: "auto", "on" or "off".
+        jit: XLA: "auto", "on" or "off"; "auto" is off where `deterministic` is on, and on a CPU.
         deterministic: Same seed and machine, same weights bit for bit; slower on a GPU.
         steps_per_execution: Training steps per call of the compiled function.
         tensorboard_images: Validation cases shown in TensorBoard.
@@ -175,3 +175,6 @@ def check(experiment: Experiment) -> None:
     if training.warmup_epochs >= training.epochs:
         raise UserError("--training.warmup_epochs must be below --training.epochs. "
                         f"Received: {training.warmup_epochs} of {training.epochs}")
+    if training.jit == "on" and training.deterministic:
+        raise UserError("--training.jit on needs --training.deterministic false: Keras uses no XLA where operations "
+                        "are deterministic. Received: both")

@@ -1,0 +1,313 @@
+import csv
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+import tiny
+import yaml
+
+from tfrespam import cli, runtime, train
+from tfrespam.config import Experiment
+from tfrespam.data import protocols
+from tfrespam.data.prepared import Prepared
+from tfrespam.errors import UserError
+from tfrespam.files import alone
+from tfrespam.serving import saved_model
+from tfrespam.training.fit import fit
+from tfrespam.training.progress import EpochLines
+
+
+@pytest.fixture(autouse=True)
+def switches():
+    """What holds for a whole process is as at its start for each test."""
+    from tensorflow.python.framework.config import disable_op_determinism
+
+    disable_op_determinism()
+    yield
+    disable_op_determinism()
+    keras.mixed_precision.set_dtype_policy("float32")
+
+
+def history(folder):
+    with open(folder / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{name: float(value) for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def weights(path):
+    return keras.saving.load_model(path, compile=False).get_weights()
+
+
+def assert_same_bits(found, expected):
+    assert [array.tobytes() for array in found] == [array.tobytes() for array in expected]
+
+
+def fitted(experiment, prepared, folder):
+    """`fit` as the stage calls it."""
+    training = experiment.training
+    folder.mkdir(exist_ok=True)
+    runtime.start(experiment.seed, deterministic=training.deterministic, precision=training.precision)
+    parts = protocols.parts(prepared.table, experiment.data.protocol, experiment.data.fold)
+    return fit(experiment, prepared, parts, folder)
+
+
+# --- a whole run ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_everything_that_is_promised(trained):
+    experiment, folder = trained
+    assert re.fullmatch(r"official-fold0-seed0-[0-9a-f]{8}", folder.name)
+    names = {"config.yaml", "history.csv", "best.keras", "last.keras", "state", "tensorboard", "loss_curve.png",
+             "validation", "test", "summary.json", "facts.json", ".lock"}  # fmt: skip
+    assert set(os.listdir(folder)) == names
+    for split in ("validation", "test"):
+        assert sorted(os.listdir(folder / split)) == ["per_image.csv", "summary.json"]
+    assert json.loads((folder / "summary.json").read_text()) == json.loads((folder / "test/summary.json").read_text())
+    assert len(history(folder)) == 2 and (folder / "loss_curve.png").stat().st_size > 1000
+    assert os.listdir(f"{experiment.models_dir}/exp") == ["1"]
+    assert not list(folder.rglob("*partial*"))
+
+
+def test_tensorboard_has_scalars_learning_rate_graph_and_pictures(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def tags(folder):
+        events = EventAccumulator(str(trained[1] / "tensorboard" / folder), {"tensors": 0})
+        events.Reload()
+        return events
+
+    found = tags("train")
+    assert {"epoch_loss", "epoch_dice", "epoch_miou", "epoch_learning_rate", "keras"} <= set(found.Tags()["tensors"])
+    assert [event.step for event in found.Tensors("epoch_loss")] == [0, 1]
+    assert found.SummaryMetadata("keras").plugin_data.plugin_name == "graph_keras_model"
+    assert {"epoch_loss", "epoch_dice"} <= set(tags("validation").Tags()["tensors"])
+    pictures = tags("pictures")
+    (name,) = pictures.Tags()["tensors"]
+    events = pictures.Tensors(name)
+    assert [event.step for event in events] == [0, 1]
+    width, height, *shown = events[0].tensor_proto.string_val
+    assert (int(width), int(height), len(shown)) == (3 * tiny.SIZE, tiny.SIZE, 2)
+
+
+@pytest.mark.parametrize("name", ["dice", "iou", "miou"])
+def test_training_and_evaluation_agree_on_the_validation_scores(trained, name):
+    """Keras' metrics with a short last batch (4 cases in batches of 3), and NumPy's of the exported graph."""
+    _, folder = trained
+    summary = json.loads((folder / "validation" / "summary.json").read_text())
+    best = max(history(folder), key=lambda row: row["val_dice"])
+    assert summary["n_images"] % 3 == 1
+    assert summary["metrics"][name]["image"] == pytest.approx(best[f"val_{name}"], abs=1e-6)
+
+
+def test_what_is_exported_is_what_was_selected(trained, prepared):
+    from tfrespam.data import pipeline
+
+    experiment, folder = trained
+    (images, _), *_ = pipeline.evaluation(prepared, prepared.table["split"] == "test", batch_size=5).as_numpy_iterator()
+    best = keras.saving.load_model(folder / "best.keras", compile=False)
+    exported = saved_model.load(f"{experiment.models_dir}/exp")
+    np.testing.assert_allclose(exported.predict_images(images), best.predict(images, verbose=0), rtol=0, atol=1e-6)
+    trained_on = protocols.identities(prepared.table, protocols.parts(prepared.table, "official")["train"])
+    assert exported.metadata["trained_on"] == trained_on
+    assert not any(patient in json.dumps(trained_on) for patient in prepared.table["patient_id"])
+
+
+def test_a_finished_experiment_is_not_trained_again(trained, capsys):
+    experiment, folder = trained
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    train.train(experiment)
+    told = capsys.readouterr().out
+    assert "done already; change a setting, --seed or --name to train again" in told
+    assert "tfrespam.predict" in told and "tfrespam.evaluate" in told and "tensorboard --logdir" in told
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != ".lock"} == {
+        path: time for path, time in before.items() if path.name != ".lock"}
+
+
+def test_the_written_config_asks_for_the_same_run(trained):
+    experiment, folder = trained
+    again = Experiment(**cli.parse(Experiment, ["--config", str(folder / "config.yaml")], "x")[1])
+    assert again == experiment and train.run_folder(again) == folder
+    head = (folder / "config.yaml").read_text().splitlines()[:2]
+    assert all(line.startswith("# ") for line in head) and "cores; git" in head[1]
+
+
+def test_places_do_not_change_the_run_and_everything_else_does(trained):
+    experiment, folder = trained
+    moved = dataclasses.replace(experiment, data_dir="else", models_dir="where")
+    assert train.run_folder(moved) == folder
+    for changed in (dataclasses.replace(experiment, seed=1),
+                    tiny.experiment(folder.parents[2], experiment.data_dir, augment__noise=0.1)):  # fmt: skip
+        assert train.run_folder(changed).parent == folder.parent and train.run_folder(changed) != folder
+
+
+# --- killed and gone on --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [
+    {},
+    {"training__ema": 0.9, "training__schedule": "cosine", "training__warmup_epochs": 0.5},
+    {"training__ema": 0.9, "training__precision": "mixed_float16", "training__optimizer": "adamw",
+     "training__weight_decay": 0.01},
+])  # fmt: skip
+def test_a_run_that_was_stopped_ends_with_the_same_bits(prepared, data_dir, tmp_path, monkeypatch, settings):
+    experiment = tiny.experiment(tmp_path, data_dir, training__epochs=4, augment__noise=0.02,
+                                 training__tensorboard_images=0, **settings)  # fmt: skip
+    whole = fitted(experiment, prepared, tmp_path / "whole").get_weights()
+    batches = []
+
+    def stop(self, batch, logs=None):
+        batches.append(batch)
+        if len(batches) == 2 * self.steps + 2:
+            raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochLines, "on_train_batch_end", stop)
+        with pytest.raises(InterruptedError):
+            fitted(experiment, prepared, tmp_path / "cut")
+    assert len(history(tmp_path / "cut")) == 2
+    assert_same_bits(fitted(experiment, prepared, tmp_path / "cut").get_weights(), whole)
+    assert history(tmp_path / "cut") == history(tmp_path / "whole")
+    assert_same_bits(weights(tmp_path / "cut" / "best.keras"), weights(tmp_path / "whole" / "best.keras"))
+    # killed after the last epoch, before last.keras was written
+    assert_same_bits(fitted(experiment, prepared, tmp_path / "cut").get_weights(), whole)
+
+
+def test_a_killed_process_is_taken_up_by_the_next(trained, data_dir, tmp_path):
+    experiment = tiny.experiment(tmp_path, data_dir)
+    folder = train.run_folder(experiment)
+    process = subprocess.Popen([sys.executable, tiny.__file__, *tiny.options(experiment)], stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (folder / "state").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (folder / "history.csv").exists() and not (folder / "summary.json").exists()
+    train.train(experiment)
+    assert_same_bits(weights(folder / "last.keras"), weights(trained[1] / "last.keras"))
+    assert history(folder) == history(trained[1])
+    assert os.listdir(f"{experiment.models_dir}/exp") == ["1"] and not list(tmp_path.rglob("*partial*"))
+
+
+def test_two_processes_do_not_share_a_run(trained):
+    experiment, folder = trained
+    with alone(folder / ".lock"), pytest.raises(UserError, match="in use by another process.*--name or --seed"):
+        train.train(experiment)
+
+
+# --- switches ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [
+    {"training__precision": "mixed_float16"},
+    {"training__precision": "mixed_bfloat16"},
+    {"training__jit": "on", "training__deterministic": False},
+    {"training__steps_per_execution": 2, "training__clip_norm": 1.0, "training__loss": "dice"},
+    {"training__deterministic": False, "training__loss": "bce", "augment__quarter_turns": True},
+])  # fmt: skip
+def test_every_switch_trains(prepared, data_dir, tmp_path, settings, capsys):
+    experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__tensorboard_images=0, **settings)
+    model = fitted(experiment, prepared, tmp_path / "run")
+    assert np.isfinite(model.get_weights()[0]).all() and np.isfinite(history(tmp_path / "run")[0]["val_loss"])
+    assert model.output.dtype == "float32" and model.jit_compile == (experiment.training.jit == "on")
+    assert "epoch   1/1  loss " in capsys.readouterr().out
+
+
+def test_an_averaged_model_in_half_precision_is_exported_as_it_is(data_dir, tmp_path, prepared):
+    experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__ema=0.5, training__select="last",
+                                 training__precision="mixed_float16", data__protocol="folds", data__fold=2)  # fmt: skip
+    train.train(experiment)
+    folder = train.run_folder(experiment)
+    assert folder.name.startswith("folds-fold2-seed0-") and not (folder / "test").exists()
+    images = np.random.default_rng(0).random((3, 32, 32, 1), np.float32)
+    last = keras.saving.load_model(folder / "last.keras", compile=False)
+    exported = saved_model.load(f"{experiment.models_dir}/exp")
+    np.testing.assert_allclose(exported.predict_images(images), last.predict(images, verbose=0), rtol=0, atol=1e-6)
+    assert_same_bits(last.get_weights(), weights(folder / "best.keras"))
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["split"] == "validation" and summary["protocol"] == "folds"
+    assert summary["leak_audit"] == {"copy": 0, "film": 0, "breast": 0, "patient": 0}
+
+
+def test_the_paper_protocol_makes_its_copies_and_tells_its_leaks(data_dir, tmp_path, prepared):
+    home = tmp_path / "datasets"
+    shutil.copytree(data_dir / "tiny" / "roi-1.6-32", home / "tiny" / "roi-1.6-32")
+    experiment = tiny.experiment(tmp_path, home, training__epochs=1, training__batch_size=32, data__protocol="paper",
+                                 training__tensorboard_images=0)  # fmt: skip
+    train.train(experiment)
+    summary = json.loads((train.run_folder(experiment) / "summary.json").read_text())
+    copies = 13 * int((prepared.table["split"] == "train").sum())
+    assert Prepared(home / "tiny" / "roi-1.6-32-x13").facts["examples"] == copies
+    assert summary["n_images"] == copies - int(0.8 * copies)
+    assert summary["leak_audit"]["copy"] >= summary["n_images"] - 2 and summary["leak_audit"]["patient"] > 0
+
+
+def test_the_phantom_is_made_when_it_is_missing(download, tmp_path, monkeypatch):
+    asked = []
+
+    def write(out, patients):
+        asked.append(patients)
+        shutil.copytree(download, out)
+
+    monkeypatch.setattr("tfrespam.data.phantom.write_phantom", write)
+    experiment = tiny.experiment(tmp_path, tmp_path / "home", data__dataset="phantom")
+    first = train._data(experiment)
+    again = train._data(experiment)
+    assert asked == [train.PHANTOM_PATIENTS] and first.path == again.path == tmp_path / "home/phantom/roi-1.6-32"
+    assert first.name == "phantom" and set(first.table["source"]) == {"phantom"}
+
+
+# --- errors --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"data__dataset": "none"}, r"'none' is not prepared as roi-1.6-32 .*tfrespam.prepare --source DIR .*--name none"),
+    ({"data__context": 1.2}, r"not prepared as roi-1.2-32 .*Found there: tiny/roi-1.6-32.*--context 1.2"),
+    ({"model__name": "alexnet"}, "must be one of respam_unet, .*Received: name='alexnet'"),
+    ({"model__options": {"depth": 5}}, "Options of 'tiny' are dropout. Received: depth"),
+    ({"training__loss": "l2"}, "Expected one of bce, dice.*Received: loss='l2'"),
+    ({"training__batch_size": 1000}, "batch_size 1000 is more than the [0-9]+ training examples"),
+    ({"training__learning_rate": -1.0}, "--training.learning_rate must be a number above 0. Received: -1.0"),
+    ({"training__learning_rate": 1e38}, "the training loss became nan in epoch 1.*lower --training.learning_rate"),
+    ({"data__exclude_films": ("P_1",)}, "exclude_films names films that the data set does not hold: P_1"),
+])  # fmt: skip
+def test_errors_say_what_to_do(data_dir, tmp_path, settings, message):
+    with pytest.raises(UserError, match=f"(?s){message}"):
+        train.train(tiny.experiment(tmp_path, data_dir, **settings))
+
+
+def test_a_fold_without_a_patient_is_named(tmp_path):
+    import cbis_tree
+
+    from tfrespam.prepare import prepare_source
+
+    cbis_tree.write(tmp_path / "in", [cbis_tree.Entry("P_00001"), cbis_tree.Entry("P_00002")])
+    prepare_source(tmp_path / "in", tmp_path / "home", "tiny", "roi", 1.6, 32, workers=1)
+    with pytest.raises(UserError, match="'validation' of protocol 'folds', fold 4, holds no example"):
+        train.train(tiny.experiment(tmp_path, tmp_path / "home", data__protocol="folds", data__fold=4))
+
+
+def test_the_stage_ends_with_status_2_and_one_message(tmp_path, capsys):
+    missing = ["--data.dataset", "none", "--data_dir", str(tmp_path)]
+    with pytest.raises(SystemExit) as stop:
+        cli.run(train.train_from_options, missing, Experiment, train.EMBEDDED)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and error.startswith("error: data set 'none' is not prepared as roi-1.6-96")
+    with pytest.raises(SystemExit) as stop:
+        cli.run(train.train_from_options, ["--training.epoch", "3"], Experiment, train.EMBEDDED)
+    assert stop.value.code == 2 and "--training.epoch" in capsys.readouterr().err
+
+
+def test_the_settings_of_a_run_can_be_written_as_yaml(tmp_path, data_dir):
+    experiment = tiny.experiment(tmp_path, data_dir, data__exclude_films=("a", "b"), model__options={"dropout": 0.1})
+    train._write_config(experiment, tmp_path)
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["data"]["exclude_films"] == ["a", "b"]
+    again = Experiment(**cli.parse(Experiment, ["--config", str(tmp_path / "config.yaml")], "x")[1])
+    assert again == experiment
