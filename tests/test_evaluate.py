@@ -1,0 +1,204 @@
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfrespam import cli, evaluate
+from tfrespam.config import DataConfig
+from tfrespam.data import pipeline, protocols
+from tfrespam.errors import UserError
+from tfrespam.evaluation import confusion
+from tfrespam.prepare import prepare_source
+from tfrespam.serving import saved_model
+
+KEYS = ["model", "experiment", "dataset", "protocol", "split", "n_images", "n_patients", "coverage", "threshold",
+        "metrics", "trivial", "skill", "leak_audit", "parameters", "flops", "seconds", "versions", "command", "seed",
+        "git"]  # fmt: skip
+OVERLAPS = {"dice", "iou", "miou", "precision", "sensitivity", "specificity"}
+DISTANCES = {"hd95_px", "assd_px", "nsd_2px"}
+
+
+@pytest.fixture(scope="module")
+def exported(trained):
+    return f"{trained[0].models_dir}/exp"
+
+
+def run(output, **options):
+    evaluate.evaluate(str(output), **options)
+    summary = json.loads((output / "summary.json").read_text())
+    with open(output / "per_image.csv", newline="") as file:
+        return summary, list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def tested(exported, data_dir, tmp_path_factory):
+    """The test split, judged by the stage."""
+    return run(tmp_path_factory.mktemp("judged"), model=exported, data_dir=str(data_dir), split="test")
+
+
+def test_summary_has_exactly_the_designs_keys(tested):
+    summary, rows = tested
+    assert list(summary) == KEYS
+    assert OVERLAPS <= set(confusion.SCORES) and set(summary["metrics"]) == set(confusion.SCORES) | DISTANCES
+    for name in confusion.SCORES:
+        assert set(summary["metrics"][name]) == {"image", "image_ci95", "pooled"}
+    for name in DISTANCES:
+        assert {"image", "image_ci95"} <= set(summary["metrics"][name])
+    assert set(summary["trivial"]) == {"all_ones", "centred_ellipse", "mean_mask"}
+    assert summary["leak_audit"] == {"copy": 0, "film": 0, "breast": 0, "patient": 0}
+    best = max(summary["trivial"].values())
+    assert summary["skill"] == pytest.approx((summary["metrics"]["dice"]["image"] - best) / (1 - best))
+    assert (summary["model"], summary["experiment"], summary["dataset"]) == ("tiny", "exp", "tiny")
+    assert (summary["protocol"], summary["split"]) == ("official", "test")
+    assert (summary["threshold"], summary["seed"]) == (0.5, 0)
+    assert summary["n_images"] == len(rows) and summary["n_patients"] == len({row["patient_id"] for row in rows}) == 1
+    assert summary["parameters"] == 4 * 9 + 4 + 4 * 4 + 4 + 1 and summary["flops"] > 1e4
+    assert summary["versions"]["tensorflow"] and summary["seconds"] > 0
+
+
+def test_rows_are_the_exported_graphs_own_scores_in_the_order_of_the_index(tested, exported, prepared):
+    _, rows = tested
+    chosen = prepared.table["split"] == "test"
+    assert [row["lesion_id"] for row in rows] == prepared.table["lesion_id"][chosen].tolist()
+    model = saved_model.load(exported)
+    batches = list(pipeline.evaluation(prepared, chosen, batch_size=5).as_numpy_iterator())
+    masks = np.concatenate([mask[..., 0] for _, mask in batches]) > 0
+    found = np.concatenate([model.predict_images(images)[..., 0] for images, _ in batches]) >= 0.5
+    counts = confusion.count_pixels(masks, found)
+    for name, score in confusion.SCORES.items():
+        np.testing.assert_allclose([float(row[name]) for row in rows], score(counts), rtol=0, atol=1e-6)
+
+
+def test_the_stage_repeats_what_training_wrote(tested, trained):
+    summary, rows = tested
+    written = json.loads((trained[1] / "test" / "summary.json").read_text())
+    for key in set(KEYS) - {"seconds", "command", "git"}:
+        assert summary[key] == written[key], key
+    with open(trained[1] / "test" / "per_image.csv", newline="") as file:
+        assert list(csv.DictReader(file)) == rows
+
+
+def test_the_data_sets_own_folder_is_as_good_as_its_home(tested, exported, prepared, tmp_path):
+    summary, rows = run(tmp_path, model=f"{exported}/1", data_dir=str(prepared.path), split="test")
+    assert rows == tested[1] and summary["metrics"] == tested[0]["metrics"]
+
+
+def test_without_a_model_the_newest_is_judged(tested, trained, data_dir, tmp_path, monkeypatch):
+    (tmp_path / "saved_models").symlink_to(trained[0].models_dir)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFRESPAM_DATA_DIR", str(data_dir))
+    _, rows = run(tmp_path / "out", split="test", threshold=0.5)
+    assert rows == tested[1]
+
+
+def test_threshold_can_be_chosen(exported, data_dir, tmp_path):
+    summary, rows = run(tmp_path, model=exported, data_dir=str(data_dir), split="test", threshold=0.0)
+    assert summary["threshold"] == 0.0 and summary["metrics"]["sensitivity"]["image"] == 1.0
+    assert summary["metrics"]["dice"]["image"] == pytest.approx(summary["trivial"]["all_ones"])
+
+
+def test_training_lesions_may_be_judged_and_are_counted(exported, data_dir, tmp_path, prepared):
+    summary, _ = run(tmp_path, model=exported, data_dir=str(data_dir), split="train")
+    count = int(protocols.parts(prepared.table, "official")["train"].sum())
+    assert summary["leak_audit"] == {"copy": count, "film": count, "breast": count, "patient": count}
+
+
+def test_a_model_that_knows_the_patients_is_refused(exported, data_dir, tmp_path, prepared):
+    """Fold 1 was trained on when fold 0 was held out."""
+    with pytest.raises(UserError, match="protocol 'folds' leaks: .* share a copy.* share a patient"):
+        run(tmp_path, model=exported, data_dir=str(data_dir), protocol="folds", fold=1)
+    assert not list(tmp_path.iterdir())
+    summary, _ = run(tmp_path, model=exported, data_dir=str(data_dir), protocol="folds", fold=0)
+    assert summary["protocol"] == "folds" and summary["leak_audit"]["patient"] == 0
+
+
+def test_a_split_without_an_example_names_the_others(exported, data_dir, tmp_path, prepared):
+    parts = protocols.parts(prepared.table, "folds", 0)
+    train, validation = parts["train"].sum(), parts["validation"].sum()
+    with pytest.raises(UserError, match=re.escape(f"Splits with examples: train ({train}), validation ({validation})")):
+        run(tmp_path, model=exported, data_dir=str(data_dir), protocol="folds", split="test")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """A home with a folder of pictures, every one a patient, and a data set that has only a test list."""
+    import cbis_tree
+
+    home = tmp_path_factory.mktemp("other")
+    for number in range(6):
+        mask = np.zeros((60, 40), np.uint8)
+        mask[20 : 40 - number, 10:30] = 255
+        for place, picture in (("images", mask // 3 + 40), ("masks", mask)):
+            (home / "in" / place).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(home / "in" / place / f"p{number}.png")
+    prepare_source(home / "in", home / "datasets", "pictures", "roi", 1.6, 32, workers=1)
+    entries = [cbis_tree.Entry(f"P_{number:05}", split="Test") for number in range(3)]
+    cbis_tree.write(home / "tests", entries, lists=("test",))
+    prepare_source(home / "tests", home / "datasets", "tests", "roi", 1.6, 32, workers=1)
+    return home / "datasets"
+
+
+def test_another_data_set_than_the_one_learnt_from(exported, other, tmp_path, capsys):
+    named, _ = run(tmp_path, model=exported, data_dir=str(other), dataset="pictures")
+    assert "the model was trained on" not in capsys.readouterr().out
+    summary, _ = run(tmp_path, model=exported, data_dir=str(other / "pictures"))
+    assert summary["metrics"] == named["metrics"]
+    assert summary["dataset"] == "pictures" and not any(summary["leak_audit"].values())
+    told = capsys.readouterr().out
+    assert "the model was trained on tiny/roi-1.6-32; judging it on" in told and "Dice" in told
+    assert str(tmp_path / "summary.json") in told
+    with pytest.raises(UserError, match="'tiny' is not prepared as .*Found there: pictures/roi-1.6-32, tests"):
+        run(tmp_path, model=exported, data_dir=str(other))
+
+
+def test_a_data_set_with_only_a_test_list(exported, other, tmp_path):
+    summary, rows = run(tmp_path, model=exported, data_dir=str(other / "tests" / "roi-1.6-32"), split="test")
+    assert summary["n_images"] == len(rows) == 3 and summary["dataset"] == "tests"
+    with pytest.raises(UserError, match=r"split 'validation'.*Splits with examples: test \(3\)"):
+        run(tmp_path, model=exported, data_dir=str(other / "tests" / "roi-1.6-32"))
+
+
+def test_a_graph_of_another_origin_can_be_judged(exported, other, tmp_path):
+    shutil.copytree(f"{exported}/1", tmp_path / "model")
+    (tmp_path / "model" / "metadata.json").unlink()
+    summary, _ = run(tmp_path / "out", model=str(tmp_path / "model"), data_dir=str(other), dataset="pictures")
+    assert list(summary) == KEYS and summary["parameters"] is None and summary["leak_audit"]["patient"] == 0
+
+
+def test_the_right_way_of_preparing_is_chosen_among_several(other, data_dir, prepared):
+    data = DataConfig(dataset="tiny", image_size=32)
+    assert evaluate.choose(str(data_dir), data).path == prepared.path
+    with pytest.raises(UserError, match="'phantom' is not prepared"):
+        evaluate.choose(str(other), DataConfig(image_size=32))
+
+
+@pytest.mark.parametrize(("options", "expected"), [
+    (["--model", "nowhere"], "no exported model: expected a folder"),
+    ([], "no exported model found under saved_models/. Name one with --model, or make one with"),
+    (["--split", "all"], "all"),
+    (["--protocol", "random"], "random"),
+    (["--treshold", "0.3"], "--treshold"),
+])  # fmt: skip
+def test_errors_are_messages_with_status_2(tmp_path, monkeypatch, capsys, options, expected):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        cli.run(evaluate.evaluate, ["--output", "out", *options])
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and expected in error and "Traceback" not in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_works_as_a_process(exported, data_dir, tmp_path, tested):
+    command = [sys.executable, "-m", "tfrespam.evaluate", "--model", exported, "--data_dir", str(data_dir),
+               "--protocol", "official", "--split", "test", "--output", str(tmp_path)]  # fmt: skip
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert answer.returncode == 0 and answer.stderr == ""
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["metrics"] == tested[0]["metrics"]
+    assert summary["command"] == "python -m " + " ".join(command[2:])
