@@ -194,6 +194,7 @@ def test_errors_are_messages_with_status_2(tmp_path, monkeypatch, capsys, option
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_command_works_as_a_process(exported, data_dir, tmp_path, tested):
     command = [sys.executable, "-m", "tfrespam.evaluate", "--model", exported, "--data_dir", str(data_dir),
                "--protocol", "official", "--split", "test", "--output", str(tmp_path)]  # fmt: skip

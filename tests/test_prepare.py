@@ -294,6 +294,7 @@ def test_an_error_of_the_command_has_no_traceback(tmp_path):
     assert result.stderr.splitlines() == [f"error: --source must be a folder that exists. Received: {tmp_path}/nowhere"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_quietly(download, tmp_path):
     command = [sys.executable, "-m", "tfrespam.prepare", "--source", str(download), "--data_dir", str(tmp_path),
                "--image_size", "32"]  # fmt: skip

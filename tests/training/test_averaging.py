@@ -11,7 +11,7 @@ def fitted(momentum=None, steps=7, callbacks=(), wrap=False):
     model = keras.Model(image, keras.layers.Dense(1)(keras.layers.BatchNormalization()(image)))
     options = {"use_ema": True, "ema_momentum": momentum} if momentum else {}
     optimizer = keras.optimizers.Adam(0.1, **options)
-    model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if wrap else optimizer, "mse")
+    model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if wrap else optimizer, "mse", run_eagerly=True)
     x = np.random.default_rng(0).normal(size=(8 * steps, 4)).astype(np.float32)
     history = model.fit(x, x[:, :1], batch_size=8, shuffle=False, verbose=0, callbacks=list(callbacks),
                         validation_data=(x, x[:, :1]))  # fmt: skip

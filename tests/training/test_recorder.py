@@ -15,7 +15,7 @@ from tfrespam.training.recorder import RunRecorder, save_model
 def model():
     keras.utils.set_random_seed(2)
     made = tiny.network((8, 8, 1), dropout=0.5)
-    made.compile(keras.optimizers.Adam(0.01, use_ema=True), "mse")
+    made.compile(keras.optimizers.Adam(0.01, use_ema=True), "mse", run_eagerly=True)
     return made
 
 
@@ -46,7 +46,7 @@ def test_a_restored_model_is_the_one_that_was_left(model, tmp_path):
     run(model, recorder(tmp_path), 2)
     keras.utils.set_random_seed(99)
     other = tiny.network((8, 8, 1), dropout=0.5)
-    other.compile(keras.optimizers.Adam(0.01, use_ema=True), "mse")
+    other.compile(keras.optimizers.Adam(0.01, use_ema=True), "mse", run_eagerly=True)
     again = recorder(tmp_path)
     assert again.restore(other) == 2 and [row["epoch"] for row in again.history] == [1, 2]
     known = json.loads((tmp_path / "state" / "state.json").read_text())
