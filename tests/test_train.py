@@ -71,7 +71,7 @@ def test_a_run_leaves_everything_that_is_promised(trained):
     experiment, folder = trained
     assert re.fullmatch(r"official-fold0-seed0-[0-9a-f]{8}", folder.name)
     names = {"config.yaml", "history.csv", "best.keras", "last.keras", "state", "tensorboard", "loss_curve.png",
-             "validation", "test", "summary.json", "facts.json", ".lock"}  # fmt: skip
+             "validation", "test", "summary.json", "facts.json", "data.json", ".lock"}  # fmt: skip
     assert set(os.listdir(folder)) == names
     for split in ("validation", "test"):
         assert sorted(os.listdir(folder / split)) == ["per_image.csv", "summary.json"]
@@ -209,6 +209,16 @@ def test_two_processes_do_not_share_a_run(trained):
     experiment, folder = trained
     with alone(folder / ".lock"), pytest.raises(UserError, match="in use by another process.*--name or --seed"):
         train.train(experiment)
+
+
+def test_a_run_does_not_go_on_with_other_examples(trained, prepared, tmp_path):
+    shutil.copytree(prepared.path, tmp_path / "tiny" / prepared.path.name)
+    moved = dataclasses.replace(trained[0], data_dir=str(tmp_path))
+    train.train(moved)  # the same examples in another place
+    with open(tmp_path / "tiny" / prepared.path.name / "index.csv", "a") as index:
+        index.write("\n")
+    with pytest.raises(UserError, match="no longer those that .* was begun with. Choose another --name"):
+        train.train(moved)
 
 
 # --- switches ------------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ def train(experiment: Experiment) -> None:
         if not free:  # two processes would overwrite each other's weights
             raise UserError(f"{folder} is in use by another process that trains the same experiment. "
                             "Wait for it, or change --name or --seed")  # fmt: skip
+        _same_data(prepared, folder)
         if (folder / "summary.json").exists() and _exported(experiment, folder):
             cli.console.print(f"{folder}: done already; change a setting, --seed or --name to train again")
         else:
@@ -60,6 +61,18 @@ def run_folder(experiment: Experiment) -> Path:
     data = experiment.data
     fold = "" if data.protocol == "paper" else f"-fold{data.fold}"
     return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"
+
+
+def _same_data(prepared, folder: Path) -> None:
+    """A run that goes on with other examples than it began with would be neither the one nor the other."""
+    from tfrespam.files import write_json
+
+    known, now = folder / "data.json", hashlib.sha256((prepared.path / "index.csv").read_bytes()).hexdigest()
+    if not known.exists():
+        write_json(known, {"index_sha256": now})
+    elif json.loads(known.read_text(encoding="utf-8"))["index_sha256"] != now:
+        raise UserError(f"the examples in {prepared.path} are no longer those that {folder} was begun with. "
+                        "Choose another --name, or remove that folder to train anew")  # fmt: skip
 
 
 def _exported(experiment: Experiment, folder: Path) -> Path | None:
