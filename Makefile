@@ -13,7 +13,7 @@ train: venv
 	$(RUN) tfrespam.train
 
 test: venv
-	$(RUN) pytest -m "not slow and not real"
+	$(RUN) pytest -n auto --maxprocesses 4 -m "not slow and not real"
 
 # the sweeps, and the tests on the real films where TFRESPAM_REAL_DATA names them
 test-slow: venv
