@@ -1,9 +1,9 @@
 """kill -9 at ten random moments of `prepare` and of `train`: the next run ends as one that was never disturbed.
 
-The moments are spread over the time that the undisturbed run took, one in each tenth (fifth). What export leaves is
-tested in test_export.py.
+What `export` leaves is tested in test_export.py.
 """
 
+import contextlib
 import csv
 import json
 import os
@@ -24,7 +24,7 @@ from tfrespam.data.prepared import Prepared
 from tfrespam.serving import saved_model
 from tfrespam.train import run_folder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def complete(command):
@@ -115,7 +115,7 @@ def results(home, experiment):
         history = [{**row, "seconds": ""} for row in csv.DictReader(file)]
     (version,) = Path(experiment.models_dir, "exp").iterdir()
     images = np.random.default_rng(0).random((3, 32, 32, 1), np.float32)
-    summary = json.loads((folder / "summary.json").read_text()) | {"seconds": 0, "command": ""}
+    summary = json.loads((folder / "summary.json").read_text()) | {"seconds": 0, "command": "", "git": ""}
     last, best = (keras.saving.load_model(folder / f"{name}.keras", compile=False) for name in ("last", "best"))
     weights = [array.tobytes() for model in (last, best) for array in model.get_weights()]
     rows = [(folder / split / "per_image.csv").read_text() for split in ("validation", "test")]
@@ -123,8 +123,24 @@ def results(home, experiment):
     return weights, history, saved_model.load(version).predict_images(images).tobytes(), rows, summary
 
 
+def epochs_done(folder):
+    with contextlib.suppress(OSError, ValueError):
+        return len(json.loads((folder / "state" / "state.json").read_text())["history"])
+    return 0
+
+
+def kill_when(command, reached, seconds):
+    """Kills the process `seconds` after `reached()`; the slower the machine, the later that is."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not reached():
+        time.sleep(0.002)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
+
+
 def test_train(data_dir, tmp_path):
-    """Two runs, each killed five times: the first kills hit the training, later ones the export and the judging."""
+    """Two runs: one killed five times at random seconds, the other once at a random moment of each of five parts."""
     def experiment(home):
         return tiny.experiment(tmp_path / home, data_dir, training__epochs=12, training__ema=0.9, augment__noise=0.02)
 
@@ -133,14 +149,22 @@ def test_train(data_dir, tmp_path):
 
     whole = complete(command("whole"))
     expected = results(tmp_path / "whole", experiment("whole"))
-    killed = 0
-    for seed, home in enumerate(("first", "second")):
-        epochs = []
-        for seconds in sorted(moments(seed, 5, whole)):
-            killed += kill_after(command(home), seconds)
-            state = run_folder(experiment(home)) / "state" / "state.json"
-            epochs.append(len(json.loads(state.read_text())["history"]) if state.exists() else 0)
-        complete(command(home))
-        print(f"undisturbed {whole:.1f} s; epochs done at each kill: {epochs}")
-        assert results(tmp_path / home, experiment(home)) == expected
-    assert killed >= 5
+
+    for seconds in sorted(moments(0, 5, whole)):
+        kill_after(command("timed"), seconds)
+    complete(command("timed"))
+    assert results(tmp_path / "timed", experiment("timed")) == expected
+
+    folder, models = run_folder(experiment("parts")), tmp_path / "parts" / "models" / "exp"
+    draw, killed = random.Random(1), 0
+    for reached in (
+        lambda: epochs_done(folder) >= 1,
+        lambda: epochs_done(folder) >= 7,
+        lambda: (folder / "last.keras").exists(),
+        lambda: any(models.glob(".1.partial-*")),  # the export has begun
+        lambda: (models / "1").exists(),  # the exported graph is judged
+    ):
+        killed += kill_when(command("parts"), reached, draw.uniform(0, 0.3))
+    assert killed >= 4 and not (folder / "summary.json").exists()
+    complete(command("parts"))
+    assert results(tmp_path / "parts", experiment("parts")) == expected
