@@ -7,6 +7,11 @@ from typing import Any, Literal
 from tfrespam.errors import UserError
 
 
+def _later(default):
+    """A setting that older runs did not have: at its default it leaves the name of their folder as it is."""
+    return dataclasses.field(default=default, metadata={"later": True})
+
+
 @dataclasses.dataclass
 class DataConfig:
     """Which examples.
@@ -93,6 +98,12 @@ class TrainingConfig:
         deterministic: Same seed and machine, same weights bit for bit; slower on a GPU.
         steps_per_execution: Training steps per call of the compiled function.
         tensorboard_images: Validation cases shown in TensorBoard.
+        momentum: Momentum of "sgd"; of the others, how much of the gradient's running mean is kept (beta 1).
+        side_loss: Loss of the side outputs of a network that has some (deep supervision). DS U-Net's are not
+            bounded by 1, which only "log_dice" allows for.
+        side_weights: Weight of each side output's loss beside the output's, in the network's order; one for all.
+        side_decay_epochs: E, where those weights shrink with epoch e as (1 - e/E)^2; 0: they stay.
+        loss_weight: Weight of the loss beside the discriminator's verdict, for a network that has one (`cgan`).
     """
 
     epochs: int = 100
@@ -100,7 +111,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_epochs: float = 0.0
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     loss: str = "bce_dice"
@@ -111,6 +122,11 @@ class TrainingConfig:
     deterministic: bool = True
     steps_per_execution: int = 1
     tensorboard_images: int = 6
+    momentum: float = _later(0.9)
+    side_loss: str = _later("log_dice")
+    side_weights: tuple[float, ...] = _later((1.0,))
+    side_decay_epochs: float = _later(0.0)
+    loss_weight: float = _later(150.0)
 
 
 @dataclasses.dataclass
@@ -140,6 +156,19 @@ class Experiment:
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
 
 
+def identity(experiment: Experiment) -> dict[str, Any]:
+    """The settings that make a run what it is: without places, and without later settings at their default."""
+    settings = dataclasses.asdict(experiment)
+    for place in ("data_dir", "runs_dir", "models_dir"):
+        settings.pop(place)
+    for name, section in vars(experiment).items():
+        if dataclasses.is_dataclass(section):
+            for field in dataclasses.fields(section):
+                if field.metadata.get("later") and getattr(section, field.name) == field.default:
+                    settings[name].pop(field.name)
+    return settings
+
+
 # field -> (test, what is expected)
 _POSITIVE = (lambda value: value > 0, "a number above 0")
 _SHARE = (lambda value: 0 <= value < 1, "a number from 0 to below 1")
@@ -156,7 +185,9 @@ _RULES = {
     "training.epochs": _POSITIVE, "training.batch_size": _POSITIVE, "training.learning_rate": _POSITIVE,
     "training.warmup_epochs": _NOT_NEGATIVE, "training.weight_decay": _NOT_NEGATIVE,
     "training.clip_norm": _NOT_NEGATIVE, "training.ema": _SHARE, "training.steps_per_execution": _POSITIVE,
-    "training.tensorboard_images": _NOT_NEGATIVE,
+    "training.tensorboard_images": _NOT_NEGATIVE, "training.momentum": _SHARE,
+    "training.side_weights": (lambda v: v and min(v) >= 0, "at least one number, each 0 or more"),
+    "training.side_decay_epochs": _NOT_NEGATIVE, "training.loss_weight": _NOT_NEGATIVE,
 }  # fmt: skip
 
 

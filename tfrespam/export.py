@@ -57,7 +57,7 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
     of the same name wait for each other; no version is ever overwritten.
 
     Args:
-        model: Keras model with the square input (N, S, S, 1).
+        model: Keras model with the square input (N, S, S, 1). Its side outputs, and what only they need, stay behind.
         models_dir: Home of exported models.
         name: The experiment's folder there.
         metadata: What is known about the model (see `describe`); written beside what the export itself knows.
@@ -69,9 +69,11 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
         UserError: The model gives NaN, or the exported graph differs from it.
     """
     from tfrespam.files import whole_directory, write_json
+    from tfrespam.models.blocks import without_sides
     from tfrespam.serving.saved_model import METADATA, versions
     from tfrespam.serving.signatures import export_archive
 
+    model = without_sides(model)
     if keep_aspect is None:
         keep_aspect = dict(metadata.get("data") or {}).get("view") == "film"
     size = _image_size(model)
@@ -191,7 +193,6 @@ def _check_parity(model, folder: Path, size: int) -> None:
     with tf.device("CPU:0"):  # a GPU may round to TF32 and choose other kernels each time
         expected = tf.function(lambda image: model(image, training=False))(images)
         exported = load(folder).predict_images(images)
-    expected = expected["probability"] if isinstance(expected, dict) else expected
     difference = float(np.max(np.abs(np.asarray(expected, np.float32) - exported)))
     if not difference <= PARITY:  # NaN is not
         raise UserError(f"the exported graph differs from the model by {difference:g}; expected at most {PARITY:g}. "

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from tfrespam import cli
-from tfrespam.config import Experiment, check
+from tfrespam.config import Experiment, check, identity
 from tfrespam.errors import UserError
 from tfrespam.files import alone
 
@@ -54,10 +54,7 @@ def train(experiment: Experiment) -> None:
 
 def run_folder(experiment: Experiment) -> Path:
     """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew."""
-    settings = dataclasses.asdict(experiment)
-    for place in ("data_dir", "runs_dir", "models_dir"):
-        settings.pop(place)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(identity(experiment), sort_keys=True, default=str).encode()).hexdigest()[:8]
     data = experiment.data
     fold = "" if data.protocol == "paper" else f"-fold{data.fold}"
     return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"

@@ -17,7 +17,7 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_an_unknown_option_lists_the_valid_ones():
-    with pytest.raises(ValueError, match=r"Options of 'unet' are normalization, batch_normalization. Received: depth"):
+    with pytest.raises(ValueError, match=r"Options of 'unet' are normalization, batch_norm.*. Received: depth"):
         tfrespam.build_model("unet", depth=3)
 
 

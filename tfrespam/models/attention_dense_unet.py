@@ -13,7 +13,7 @@ those biases 68.63 M, which fits the re-implementation's "about 68.6 M").
 import keras
 from keras import layers
 
-from tfrespam.models.blocks import batch_norm, conv_relu, double_conv, image_input, norm_relu, probability, scaled
+from tfrespam.models.blocks import conv_relu, double_conv, image_input, norm_relu, probability, scaled
 
 LEVELS = (64, 128, 256, 512)
 

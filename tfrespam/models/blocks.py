@@ -47,6 +47,13 @@ def outputs(probability, sides):
     return {"probability": probability, **sides} if sides else probability
 
 
+def without_sides(model: keras.Model) -> keras.Model:
+    """The network from `image` to `probability` alone, without what only its side outputs need; same weights."""
+    if not isinstance(model.output, dict):
+        return model
+    return keras.Model(model.input, model.output["probability"], name=model.name)
+
+
 def batch_norm(name: str):
     """Batch normalisation with PyTorch's constants, as in `tfrespam.layers.ConvUnit`."""
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)

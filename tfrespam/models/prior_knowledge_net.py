@@ -6,7 +6,7 @@ abnormal and constrains a base segmentation model. The description does not suff
 
 What is built is that sentence, as a network: a classifier with an encoder of its own gives each region of 16 x 16
 pixels its log-odds of being abnormal (the prior, learnt from the mask through the side output `mask1`); a U-Net gives
-each pixel its log-odds from what is seen there; both are added, as Bayes' rule adds a prior and a likelihood's log-odds.
+each pixel its log-odds from what is seen there; both are added, as Bayes' rule adds the log-odds of prior and evidence.
 A prior near 0 or 1 so overrules the base model. The other candidate, AAWS-Net (Sun and Ji, PLoS ONE 2021, doi
 10.1371/journal.pone.0256830; a teacher that reconstructs the picture), needs the pathology and a training of two steps,
 and is not what was cited.

@@ -1,5 +1,6 @@
 """One call of `model.fit`: model, data and callbacks put together from an experiment."""
 
+import dataclasses
 from pathlib import Path
 
 import keras
@@ -10,12 +11,14 @@ from tfrespam.data import pipeline
 from tfrespam.errors import UserError
 from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
-from tfrespam.models import build_model
+from tfrespam.models import DISCRIMINATORS, build_model
+from tfrespam.training.adversarial import Adversarial
 from tfrespam.training.averaging import ValidateAverage
 from tfrespam.training.optimizer import optimizer
 from tfrespam.training.pictures import PredictionPictures
 from tfrespam.training.progress import EpochLines
-from tfrespam.training.recorder import RunRecorder
+from tfrespam.training.recorder import RunRecorder, network_of
+from tfrespam.training.side_outputs import SideSupervision
 
 NO_CHANGE = AugmentConfig(rotation_degrees=0.0, flips=False)  # the paper's copies are augmented already
 
@@ -30,7 +33,7 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
         folder: The run's folder.
 
     Returns:
-        The model with its final weights (their running average when the experiment asks for one).
+        The network with its final weights (their running average when the experiment asks for one).
     """
     training = experiment.training
     steps = int(parts["train"].sum()) // training.batch_size
@@ -51,25 +54,41 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
                   callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
     else:  # killed between the last epoch and last.keras
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    return model
+    return network_of(model)
 
 
 def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
-    """The experiment's network with optimizer, loss and metrics."""
-    training, size = experiment.training, experiment.data.image_size
+    """The experiment's network with optimizer, loss and metrics; inside another model where that is how it learns."""
+    training = experiment.training
     try:
-        model = build_model(experiment.model.name, (size, size, 1), experiment.model.width, **experiment.model.options)
+        model = _model(experiment, steps_per_epoch)
         loss = get_loss(training.loss)
     except ValueError as error:
         raise UserError(str(error)) from None
+    own = {}
+    if isinstance(model, Adversarial):
+        own["discriminator_optimizer"] = optimizer(dataclasses.replace(training, ema=0.0), steps_per_epoch)
     model.compile(
         optimizer=optimizer(training, steps_per_epoch),
         loss=loss,
         metrics=default_metrics(),
         jit_compile={"auto": "auto", "on": True, "off": False}[training.jit],
         steps_per_execution=training.steps_per_execution,
+        **own,
     )
     return model
+
+
+def _model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
+    """What is fitted: the network itself, or the model that trains its side outputs, or it and its discriminator."""
+    asked, training, shape = experiment.model, experiment.training, (*2 * [experiment.data.image_size], 1)
+    network = build_model(asked.name, shape, asked.width, **asked.options)
+    if asked.name in DISCRIMINATORS:
+        return Adversarial(network, DISCRIMINATORS[asked.name](shape, asked.width), training.loss_weight)
+    if isinstance(network.output, dict):
+        return SideSupervision(network, get_loss(training.side_loss), training.side_weights,
+                               training.side_decay_epochs, steps_per_epoch)  # fmt: skip
+    return network
 
 
 def _tensorboard(experiment: Experiment, validation, folder: Path) -> list[keras.callbacks.Callback]:

@@ -77,7 +77,12 @@ def _random_states(model: keras.Model) -> list:
     return [variable for variable in model.non_trainable_variables if id(variable) not in weights]
 
 
+def network_of(model: keras.Model) -> keras.Model:
+    """The network inside a model that only trains it (`SideSupervision`, `Adversarial`); any other model itself."""
+    return getattr(model, "network", model)
+
+
 def save_model(model: keras.Model, path: Path) -> None:
-    """Writes a .keras file, whole or not at all."""
+    """Writes the network as a .keras file, whole or not at all."""
     with whole_file(path) as temporary:
-        model.save(temporary)
+        network_of(model).save(temporary)
