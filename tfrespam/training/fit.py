@@ -11,7 +11,7 @@ from tfrespam.errors import UserError
 from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
 from tfrespam.models import build_model
-from tfrespam.training.averaging import ValidateAverage
+from tfrespam.training.averaging import WeightAverage
 from tfrespam.training.optimizer import optimizer
 from tfrespam.training.pictures import PredictionPictures
 from tfrespam.training.progress import EpochLines
@@ -38,19 +38,21 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
         raise UserError(f"--training.batch_size {training.batch_size} is more than the {parts['train'].sum()} training "
                         "examples. Make it smaller or prepare more")  # fmt: skip
     model = compiled(experiment, steps)
-    recorder = RunRecorder(folder)
+    average = WeightAverage(training.ema)
+    average.set_model(model)
+    recorder = RunRecorder(folder, average)
     done = recorder.restore(model)
     augment = NO_CHANGE if experiment.data.protocol == "paper" else experiment.augment
     train = pipeline.training(prepared, parts["train"], augment, batch_size=training.batch_size, seed=experiment.seed,
                               first_step=done * steps)  # fmt: skip
     validation = pipeline.evaluation(prepared, parts["validation"], batch_size=training.batch_size).cache()
     lines = EpochLines(training.epochs, steps)
-    callbacks = [ValidateAverage(), recorder, lines, *_tensorboard(experiment, validation, folder)]
+    callbacks = [average, recorder, lines, *_tensorboard(experiment, validation, average, folder)]
     if done < training.epochs:
         model.fit(train, validation_data=validation, epochs=training.epochs, initial_epoch=done, steps_per_epoch=steps,
                   callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
     else:  # killed between the last epoch and last.keras
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        average.finish()
     return model
 
 
@@ -72,12 +74,13 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     return model
 
 
-def _tensorboard(experiment: Experiment, validation, folder: Path) -> list[keras.callbacks.Callback]:
+def _tensorboard(experiment: Experiment, validation, average, folder: Path) -> list[keras.callbacks.Callback]:
     """Scalars, learning rate and graph; and prediction pictures in a folder of their own."""
     board = [keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=True, profile_batch=0)]
     shown = experiment.training.tensorboard_images
     if shown:
         cases = [np.concatenate(arrays) for arrays in zip(*validation.take(1 + shown // experiment.training.batch_size)
                                                            .as_numpy_iterator(), strict=True)]  # fmt: skip
-        board.append(PredictionPictures(folder / "tensorboard" / "pictures", cases[0][:shown], cases[1][:shown]))
+        images, masks = (array[:shown] for array in cases)
+        board.append(PredictionPictures(folder / "tensorboard" / "pictures", images, masks, average))
     return board

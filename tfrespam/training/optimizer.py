@@ -21,10 +21,8 @@ def learning_rate(config: TrainingConfig, steps_per_epoch: int):
 
 
 def optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """Adam or AdamW with the experiment's schedule, clipping and running average."""
+    """Adam or AdamW with the experiment's schedule and clipping."""
     options = {"global_clipnorm": config.clip_norm or None}
-    if config.ema:
-        options |= {"use_ema": True, "ema_momentum": config.ema}
     rate = learning_rate(config, steps_per_epoch)
     if config.optimizer == "adamw":
         return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **options)
