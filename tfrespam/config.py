@@ -90,7 +90,8 @@ class TrainingConfig:
         weight_decay: Decoupled weight decay, adamw only.
         clip_norm: Largest global gradient norm; 0 switches clipping off.
         loss: A name of `tfrespam.losses`: "bce", "dice" or "bce_dice".
-        ema: Momentum of the running average of the weights that is evaluated and exported; 0 switches it off.
+        ema: Largest momentum of the running average of all weights, which is what is judged and exported; 0 switches it
+            off.
         select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
             figures stay unbiased).
         precision: "float32", "mixed_float16" or "mixed_bfloat16".

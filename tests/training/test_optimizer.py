@@ -40,8 +40,7 @@ def test_part_of_an_epoch_is_a_warm_up_as_well(fraction):
 
 def test_optimizers_are_what_was_asked_for():
     adam = optimizer(TrainingConfig(), 5)
-    assert type(adam) is keras.optimizers.Adam and not adam.use_ema and adam.global_clipnorm is None
+    assert type(adam) is keras.optimizers.Adam and adam.global_clipnorm is None
     assert float(adam.learning_rate) == pytest.approx(1e-3) and adam.weight_decay is None
-    adamw = optimizer(TrainingConfig(optimizer="adamw", weight_decay=0.01, clip_norm=2.0, ema=0.99), 5)
+    adamw = optimizer(TrainingConfig(optimizer="adamw", weight_decay=0.01, clip_norm=2.0), 5)
     assert type(adamw) is keras.optimizers.AdamW and adamw.weight_decay == 0.01 and adamw.global_clipnorm == 2.0
-    assert adamw.use_ema and adamw.ema_momentum == 0.99

@@ -6,6 +6,7 @@ from tfrespam.layers.channel_gate import ChannelGate
 from tfrespam.layers.conv_unit import ConvUnit
 from tfrespam.layers.gated_projection import GatedProjection
 from tfrespam.layers.image_standardization import ImageStandardization
+from tfrespam.layers.local_contrast import LocalContrast
 from tfrespam.layers.max_unpooling import MaxUnpooling2D
 from tfrespam.layers.pam import PAM
 from tfrespam.layers.pixel_shuffle import PixelShuffle
@@ -14,4 +15,4 @@ from tfrespam.layers.respam import ResPAM
 from tfrespam.layers.spatial_gate import SpatialGate
 
 __all__ = ["ASPP", "PAM", "ArgmaxPooling2D", "ChannelGate", "ConvUnit", "GatedProjection", "ImageStandardization",
-           "MaxUnpooling2D", "PixelShuffle", "ResPAM", "ResidualBottleneck", "SpatialGate"]
+           "LocalContrast", "MaxUnpooling2D", "PixelShuffle", "ResPAM", "ResidualBottleneck", "SpatialGate"]

@@ -24,7 +24,7 @@ def attention_dense_unet(input_shape, width=1.0, *, normalization="none", gate_c
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         gate_channels: Channels inside an attention gate, at width 1.
     """
     image, features = image_input(input_shape, 16, normalization)

@@ -26,7 +26,7 @@ def cgan(input_shape, width=1.0, *, normalization="none", levels=None, dropout=0
     Args:
         input_shape: (height, width, channels), sides multiples of 32 (of 2**levels).
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         levels: How often the picture is halved, 5 to 8 (default: as often as its size allows, at most 8).
         dropout: Share of features dropped after the first three steps up, which is pix2pix's noise.
     """

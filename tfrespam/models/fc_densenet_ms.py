@@ -26,7 +26,7 @@ def fc_densenet_ms(input_shape, width=1.0, *, normalization="none", rates=(6, 12
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         rates: Dilation rates of the deepest feature's 3x3 convolutions, beside a 1x1 convolution and the feature.
         layers_per_block: Layers of a dense block, among which its new channels are shared out.
         dropout: Share of features dropped after each convolution of the blocks and of the way down.

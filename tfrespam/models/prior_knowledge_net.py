@@ -29,7 +29,7 @@ def prior_knowledge_net(input_shape, width=1.0, *, normalization="none", batch_n
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         batch_normalization: Whether each 3x3 convolution is followed by batch normalisation.
         side_outputs: Whether the prior is an output, `mask1` (H, W, 1) in [0, 1], beside `probability`, so that it is
             trained on the mask by itself; without, it is only trained through the sum.

@@ -12,8 +12,7 @@ class Adversarial(keras.Model):
     Then the network does: BCE(D(image, probability), 1) + loss_weight * loss(mask, probability). `loss`, in training
     and in validation, is the latter sum, `discriminator_loss` the former; metrics are those of the probability.
 
-    `trainable_variables` are the network's alone: what belongs to `optimizer`, which averages and restores them. The
-    discriminator has an optimizer of its own.
+    `trainable_variables` are the network's alone: what belongs to `optimizer`. The discriminator has one of its own.
 
     Args:
         network: Functional model from `image` to `probability`: the generator.

@@ -1,6 +1,5 @@
 """One call of `model.fit`: model, data and callbacks put together from an experiment."""
 
-import dataclasses
 from pathlib import Path
 
 import keras
@@ -13,11 +12,11 @@ from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
 from tfrespam.models import DISCRIMINATORS, build_model
 from tfrespam.training.adversarial import Adversarial
-from tfrespam.training.averaging import ValidateAverage
+from tfrespam.training.averaging import WeightAverage, network_of
 from tfrespam.training.optimizer import optimizer
 from tfrespam.training.pictures import PredictionPictures
 from tfrespam.training.progress import EpochLines
-from tfrespam.training.recorder import RunRecorder, network_of
+from tfrespam.training.recorder import RunRecorder
 from tfrespam.training.side_outputs import SideSupervision
 
 NO_CHANGE = AugmentConfig(rotation_degrees=0.0, flips=False)  # the paper's copies are augmented already
@@ -41,19 +40,21 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
         raise UserError(f"--training.batch_size {training.batch_size} is more than the {parts['train'].sum()} training "
                         "examples. Make it smaller or prepare more")  # fmt: skip
     model = compiled(experiment, steps)
-    recorder = RunRecorder(folder)
+    average = WeightAverage(training.ema)
+    average.set_model(model)
+    recorder = RunRecorder(folder, average)
     done = recorder.restore(model)
     augment = NO_CHANGE if experiment.data.protocol == "paper" else experiment.augment
     train = pipeline.training(prepared, parts["train"], augment, batch_size=training.batch_size, seed=experiment.seed,
                               first_step=done * steps)  # fmt: skip
     validation = pipeline.evaluation(prepared, parts["validation"], batch_size=training.batch_size).cache()
     lines = EpochLines(training.epochs, steps)
-    callbacks = [ValidateAverage(), recorder, lines, *_tensorboard(experiment, validation, folder)]
+    callbacks = [average, recorder, lines, *_tensorboard(experiment, validation, average, folder)]
     if done < training.epochs:
         model.fit(train, validation_data=validation, epochs=training.epochs, initial_epoch=done, steps_per_epoch=steps,
                   callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
     else:  # killed between the last epoch and last.keras
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        average.finish()
     return network_of(model)
 
 
@@ -67,7 +68,7 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
         raise UserError(str(error)) from None
     own = {}
     if isinstance(model, Adversarial):
-        own["discriminator_optimizer"] = optimizer(dataclasses.replace(training, ema=0.0), steps_per_epoch)
+        own["discriminator_optimizer"] = optimizer(training, steps_per_epoch)
     model.compile(
         optimizer=optimizer(training, steps_per_epoch),
         loss=loss,
@@ -91,12 +92,13 @@ def _model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     return network
 
 
-def _tensorboard(experiment: Experiment, validation, folder: Path) -> list[keras.callbacks.Callback]:
+def _tensorboard(experiment: Experiment, validation, average, folder: Path) -> list[keras.callbacks.Callback]:
     """Scalars, learning rate and graph; and prediction pictures in a folder of their own."""
     board = [keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=True, profile_batch=0)]
     shown = experiment.training.tensorboard_images
     if shown:
         cases = [np.concatenate(arrays) for arrays in zip(*validation.take(1 + shown // experiment.training.batch_size)
                                                            .as_numpy_iterator(), strict=True)]  # fmt: skip
-        board.append(PredictionPictures(folder / "tensorboard" / "pictures", cases[0][:shown], cases[1][:shown]))
+        images, masks = (array[:shown] for array in cases)
+        board.append(PredictionPictures(folder / "tensorboard" / "pictures", images, masks, average))
     return board

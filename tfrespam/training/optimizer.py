@@ -21,10 +21,8 @@ def learning_rate(config: TrainingConfig, steps_per_epoch: int):
 
 
 def optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """Adam, AdamW or SGD with the experiment's schedule, momentum, clipping and running average."""
+    """Adam, AdamW or SGD with the experiment's schedule, momentum and clipping."""
     options = {"global_clipnorm": config.clip_norm or None}
-    if config.ema:
-        options |= {"use_ema": True, "ema_momentum": config.ema}
     rate = learning_rate(config, steps_per_epoch)
     if config.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=config.momentum, **options)
