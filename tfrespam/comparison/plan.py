@@ -22,11 +22,13 @@ class OwnRecipe:
 
     Args:
         training: Settings of `training` (optimizer, loss, schedule, batch) that its publication states.
+        options: Builder options that its publication states, such as side outputs, over those of the network.
         augment: Settings of `augment` that its publication states.
         departures: What the publication does otherwise than this recipe, one sentence each.
     """
 
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
     augment: dict[str, Any] = dataclasses.field(default_factory=dict)
     departures: list[str] = dataclasses.field(default_factory=list)
 
@@ -177,6 +179,7 @@ def _training(comparison: Comparison, network: Network, recipe: str, protocol: s
     if recipe == "own":
         settings["training"] = {name: settings["training"][name] for name in KEPT_BY_OWN} | network.own.training
         settings["augment"] = dict(network.own.augment)
+        settings["model"]["options"].update(network.own.options)
     own = "" if recipe == "controlled" else f"-{recipe}"
     settings = _merged(settings, {"name": f"{base.name}-{network.key}{own}", "seed": seed,
                                   "data": {"protocol": protocol, "fold": fold}})  # fmt: skip
