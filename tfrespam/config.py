@@ -102,7 +102,8 @@ class TrainingConfig:
         momentum: Momentum of "sgd"; of the others, how much of the gradient's running mean is kept (beta 1).
         side_loss: Loss of the side outputs of a network that has some (deep supervision). DS U-Net's are not
             bounded by 1, which only "log_dice" allows for.
-        side_weights: Weight of each side output's loss beside the output's, in the network's order; one for all.
+        side_weights: Weight of each side output's loss beside the output's, by name (boundary1, ..., mask1, ...; the
+            higher the number, the finer the decoder's level), or one for all.
         side_decay_epochs: E, where those weights shrink with epoch e as (1 - e/E)^2; 0: they stay.
         loss_weight: Weight of the loss beside the discriminator's verdict, for a network that has one (`cgan`).
     """

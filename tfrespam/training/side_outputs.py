@@ -22,7 +22,7 @@ class SideSupervision(keras.Model):
     Args:
         network: Functional model with a dict of outputs, `probability` among them.
         side_loss: Loss of a mask and a side output.
-        side_weights: w_i in the order of the network's side outputs, or one number for all.
+        side_weights: w_i in the order of the side outputs' names (`boundary1`, ..., `mask1`, ...), or one for all.
         decay_epochs: Epochs after which the side outputs no longer count; 0: they always count the same.
         steps_per_epoch: Steps of the optimizer that make an epoch.
     """
@@ -32,7 +32,7 @@ class SideSupervision(keras.Model):
         self.built = True  # its parts are
         self.network = network
         self.side_loss = side_loss
-        self.side_weights = _by_name([name for name in network.output if name != MAIN], side_weights)
+        self.side_weights = _by_name([name for name in network.output_names if name != MAIN], side_weights)
         self.decay_epochs = decay_epochs
         self.steps_per_epoch = steps_per_epoch
 
