@@ -13,6 +13,8 @@ from tfrespam.layers.pixel_shuffle import PixelShuffle
 from tfrespam.layers.residual_bottleneck import ResidualBottleneck
 from tfrespam.layers.respam import ResPAM
 from tfrespam.layers.spatial_gate import SpatialGate
+from tfrespam.layers.temperature import Temperature
 
 __all__ = ["ASPP", "PAM", "ArgmaxPooling2D", "ChannelGate", "ConvUnit", "GatedProjection", "ImageStandardization",
-           "LocalContrast", "MaxUnpooling2D", "PixelShuffle", "ResPAM", "ResidualBottleneck", "SpatialGate"]
+           "LocalContrast", "MaxUnpooling2D", "PixelShuffle", "ResPAM", "ResidualBottleneck", "SpatialGate",
+           "Temperature"]
