@@ -94,6 +94,11 @@ class TrainingConfig:
         deterministic: Same seed and machine, same weights bit for bit; slower on a GPU.
         steps_per_execution: Training steps per call of the compiled function.
         tensorboard_images: Validation cases shown in TensorBoard.
+        batch_per: Whether `batch_size` counts the examples of a "step" over all devices, or those of each "device".
+        rate_scaling: What multiplies `learning_rate` where batch_per is "device": "none" (1), "linear" (the number of
+            devices) or "sqrt" (its root).
+        batch_statistics: Of batch normalisation on several devices: "synchronized" (over the whole step, as on one
+            device) or "device" (each device its own; less traffic, other weights).
     """
 
     epochs: int = 100
@@ -112,6 +117,9 @@ class TrainingConfig:
     deterministic: bool = True
     steps_per_execution: int = 1
     tensorboard_images: int = 6
+    batch_per: Literal["step", "device"] = "step"
+    rate_scaling: Literal["none", "linear", "sqrt"] = "none"
+    batch_statistics: Literal["synchronized", "device"] = "synchronized"
 
 
 @dataclasses.dataclass
@@ -124,6 +132,9 @@ class Experiment:
         data_dir: Home of the prepared data sets (default: $TFRESPAM_DATA_DIR, or datasets/).
         runs_dir: Home of training runs.
         models_dir: Home of exported models, in TF Serving's layout.
+        strategy: Devices: "none" (one), "mirrored" (several of this machine), "multiworker" (several machines, named by
+            the environment variable TF_CONFIG) or "tpu".
+        devices: How many devices "mirrored" takes (default: all GPUs). Without a GPU the processor stands for them.
         data: Which examples.
         augment: How training pictures are changed.
         model: Which network.
@@ -135,6 +146,8 @@ class Experiment:
     data_dir: str = dataclasses.field(default_factory=lambda: os.environ.get("TFRESPAM_DATA_DIR", "datasets"))
     runs_dir: str = "runs"
     models_dir: str = "saved_models"
+    strategy: Literal["none", "mirrored", "multiworker", "tpu"] = "none"
+    devices: int = 0
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -157,7 +170,7 @@ _RULES = {
     "training.epochs": _POSITIVE, "training.batch_size": _POSITIVE, "training.learning_rate": _POSITIVE,
     "training.warmup_epochs": _NOT_NEGATIVE, "training.weight_decay": _NOT_NEGATIVE,
     "training.clip_norm": _NOT_NEGATIVE, "training.ema": _SHARE, "training.steps_per_execution": _POSITIVE,
-    "training.tensorboard_images": _NOT_NEGATIVE,
+    "training.tensorboard_images": _NOT_NEGATIVE, "devices": _NOT_NEGATIVE,
 }  # fmt: skip
 
 
@@ -179,3 +192,19 @@ def check(experiment: Experiment) -> None:
     if training.jit == "on" and training.deterministic:
         raise UserError("--training.jit on needs --training.deterministic false: Keras uses no XLA where operations "
                         "are deterministic. Received: both")
+    _check_strategy(experiment)
+
+
+def _check_strategy(experiment: Experiment) -> None:
+    training, strategy = experiment.training, experiment.strategy
+    if experiment.devices and strategy != "mirrored":
+        raise UserError(f"--devices needs --strategy mirrored. Received: --devices {experiment.devices} with {strategy!r}")
+    if training.rate_scaling != "none" and training.batch_per != "device":
+        raise UserError("--training.rate_scaling needs --training.batch_per device: otherwise a step takes "
+                        f"--training.batch_size examples on however many devices. Received: {training.rate_scaling!r}")
+    if strategy != "none" and training.steps_per_execution != 1:
+        raise UserError(f"--training.steps_per_execution must be 1 with --strategy {strategy}: TensorFlow cannot join "
+                        f"steps on several devices. Received: {training.steps_per_execution}")
+    if strategy in ("mirrored", "multiworker") and training.jit == "on":
+        raise UserError(f"--training.jit on needs --strategy none: Keras compiles no distributed step with XLA. "
+                        f"Received: {strategy!r}")
