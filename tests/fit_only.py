@@ -1,7 +1,6 @@
 """python fit_only.py OPTIONS: the train stage up to last.keras, without export and evaluation."""
 
 import keras
-import tiny
 from keras import layers
 
 from tfrespam import train

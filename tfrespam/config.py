@@ -85,6 +85,7 @@ class TrainingConfig:
         weight_decay: Decoupled weight decay, adamw only.
         clip_norm: Largest global gradient norm; 0 switches clipping off.
         loss: A name of `tfrespam.losses`: "bce", "dice" or "bce_dice".
+        loss_options: Its keyword arguments, for instance {dice_weight: 2} of "bce_dice".
         ema: Largest momentum of the running average of all weights, which is what is judged and exported; 0 switches it
             off.
         select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
@@ -110,6 +111,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     loss: str = "bce_dice"
+    loss_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     ema: float = 0.0
     select: Literal["best", "last"] = "best"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -198,7 +200,8 @@ def check(experiment: Experiment) -> None:
 def _check_strategy(experiment: Experiment) -> None:
     training, strategy = experiment.training, experiment.strategy
     if experiment.devices and strategy != "mirrored":
-        raise UserError(f"--devices needs --strategy mirrored. Received: --devices {experiment.devices} with {strategy!r}")
+        raise UserError("--devices needs --strategy mirrored. "
+                        f"Received: --devices {experiment.devices} with {strategy!r}")
     if training.rate_scaling != "none" and training.batch_per != "device":
         raise UserError("--training.rate_scaling needs --training.batch_per device: otherwise a step takes "
                         f"--training.batch_size examples on however many devices. Received: {training.rate_scaling!r}")
@@ -206,5 +209,5 @@ def _check_strategy(experiment: Experiment) -> None:
         raise UserError(f"--training.steps_per_execution must be 1 with --strategy {strategy}: TensorFlow cannot join "
                         f"steps on several devices. Received: {training.steps_per_execution}")
     if strategy in ("mirrored", "multiworker") and training.jit == "on":
-        raise UserError(f"--training.jit on needs --strategy none: Keras compiles no distributed step with XLA. "
+        raise UserError("--training.jit on needs --strategy none: Keras compiles no distributed step with XLA. "
                         f"Received: {strategy!r}")

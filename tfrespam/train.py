@@ -73,7 +73,7 @@ def _help(experiment: Experiment, prepared, folder: Path) -> None:
 def run_folder(experiment: Experiment) -> Path:
     """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew.
 
-    Where it runs is no setting; nor are the devices, while they share each step's examples without changing their number.
+    Where it runs is no setting; nor are the devices, as long as they share each step's examples, however many they are.
     """
     settings = dataclasses.asdict(experiment)
     devices = ("strategy", "devices") if experiment.training.batch_per == "step" else ()
@@ -260,7 +260,7 @@ def train_from_options(**options) -> None:
     except Exception as error:
         if experiment.strategy != "multiworker" or not _worker_gone(error):
             raise
-        # TensorFlow's cluster cannot take a worker back, so each that is left begins anew, from the last finished epoch.
+        # TensorFlow's cluster cannot take a worker back: those that are left begin anew, after the last finished epoch.
         print("a worker has gone; waiting for its return", file=sys.stderr, flush=True)
         os.execv(sys.executable, sys.orig_argv)
 
@@ -268,8 +268,9 @@ def train_from_options(**options) -> None:
 def _worker_gone(error: Exception) -> bool:
     import tensorflow as tf
 
-    lost = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError)
-    return isinstance(error, lost)
+    errors = tf.errors
+    return isinstance(error, errors.UnavailableError | errors.AbortedError | errors.CancelledError
+                      | errors.DeadlineExceededError)  # fmt: skip
 
 
 train_from_options.__doc__ = train.__doc__

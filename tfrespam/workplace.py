@@ -35,6 +35,6 @@ def workplace(strategy: str) -> Workplace:
         if kind not in ("chief", "worker") or place.index >= place.workers or index < 0:
             raise ValueError(f"task {task} is not in the cluster")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"--strategy multiworker needs the environment variable TF_CONFIG, for instance {EXAMPLE}, with "
-                        f"its own task on each machine ({error!r}). Received: {received or 'nothing'}") from None
+        raise UserError(f"--strategy multiworker needs the environment variable TF_CONFIG, for instance {EXAMPLE}, "
+                        f"with its own task on each machine ({error!r}). Received: {received or 'nothing'}") from None
     return place

@@ -29,7 +29,8 @@ def weights(folder):
 
 def history(folder):
     with open(folder / "history.csv", newline="") as file:
-        return [{name: float(value) for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    return [{name: float(value) for name, value in row.items() if name != "seconds"} for row in rows]
 
 
 @pytest.fixture(scope="module")

@@ -69,13 +69,18 @@ def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, b
     dataset = dataset.cache().shuffle(count, seed=seed, reshuffle_each_iteration=True).repeat()
     dataset = dataset.enumerate().skip(first_step * batch_size).filter(_taken(share, batch_size))
 
-    def augmented(number, *example):
-        image, mask = to_float(*(example[0] if keep_decoded else decode(example[0])))
-        transform = augment.draw(config, tf.stack([tf.cast(seed, tf.int64), number]))
-        return _shaped(prepared, *augment.apply(transform, image, mask, config.noise))
+    def drawn(number, *example):
+        image, mask = example[0] if keep_decoded else decode(example[0])
+        return augment.draw(config, tf.stack([tf.cast(seed, tf.int64), number])), *_shaped(prepared, image, mask)
 
-    dataset = dataset.map(augmented, parallel, deterministic=True)
-    return dataset.batch(batch_size // share.devices, drop_remainder=True).prefetch(parallel)
+    moves, regrades = augment.moves(config), augment.regrades(config)
+
+    def augmented(transforms, images, masks):
+        return augment.apply_batch(transforms, *to_float(images, masks), noise=config.noise, moves=moves,
+                                   regrades=regrades)  # fmt: skip
+
+    dataset = dataset.map(drawn, parallel, deterministic=True).batch(batch_size // share.devices, drop_remainder=True)
+    return dataset.map(augmented, parallel, deterministic=True).prefetch(parallel)
 
 
 def _taken(share: Share, batch_size: int):

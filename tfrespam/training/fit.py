@@ -73,7 +73,7 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     training, size = experiment.training, experiment.data.image_size
     try:
         model = build_model(experiment.model.name, (size, size, 1), experiment.model.width, **experiment.model.options)
-        loss = get_loss(training.loss)
+        loss = get_loss(training.loss, **training.loss_options)
     except ValueError as error:
         raise UserError(str(error)) from None
     model.compile(

@@ -28,8 +28,8 @@ def build_for_fit(model: keras.Model, strategy: tf.distribute.Strategy, shape: t
 def mend() -> None:
     """Replaces Keras' reduction of logs; says so when it may no longer be needed."""
     if _version() > FAULTY:
-        cli.console.print(f"note: Keras {keras.__version__} is newer than the 3.15 that tfrespam.training.keras_multiworker "
-                          "mends; nothing was changed. If training goes on, the module is no longer needed")
+        cli.console.print(f"note: Keras {keras.__version__} is newer than 3.15, which training/keras_multiworker.py "
+                          "mends; nothing was changed. If training goes on, that module is no longer needed")
     else:
         trainer.reduce_per_replica = _mean_of_scalars
 
