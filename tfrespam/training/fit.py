@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfrespam.config import AugmentConfig, Experiment
 from tfrespam.data import pipeline
@@ -15,6 +16,7 @@ from tfrespam.models import build_model
 from tfrespam.training import distribution
 from tfrespam.training.averaging import WeightAverage
 from tfrespam.training.devices import Devices
+from tfrespam.training.fused_normalization import fuse
 from tfrespam.training.optimizer import optimizer
 from tfrespam.training.pictures import PredictionPictures
 from tfrespam.training.progress import EpochLines
@@ -83,6 +85,8 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
         jit_compile={"auto": "auto", "on": True, "off": False}[training.jit],
         steps_per_execution=training.steps_per_execution,
     )
+    if not tf.distribute.has_strategy():
+        fuse(model)
     return model
 
 
