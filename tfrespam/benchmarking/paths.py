@@ -133,7 +133,7 @@ def _torch(module, images: np.ndarray) -> Calls:
 
     def run(network):
         with torch.inference_mode():
-            return network(given).permute(0, 2, 3, 1).numpy()
+            return network(given).permute(0, 2, 3, 1).cpu().numpy()
 
     calls = {"PyTorch eager": lambda: run(module)}
     with contextlib.suppress(Exception):  # torch.compile needs a C++ compiler
@@ -145,10 +145,17 @@ def _torch(module, images: np.ndarray) -> Calls:
 def _module(model, experiment: Experiment):
     from tfrespam.benchmarking import torch_respam
 
-    return torch_respam.from_keras(model, experiment.model.width, **experiment.model.options)
+    return torch_respam.from_keras(model, experiment.model.width, **experiment.model.options).to(_device())
 
 
 def _tensor(array: np.ndarray):
     import torch
 
-    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last).to(_device())
+
+
+def _device() -> str:
+    """Where PyTorch computes: where TensorFlow does, when both can."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
