@@ -90,6 +90,7 @@ class TrainingConfig:
         weight_decay: Decoupled weight decay, adamw only.
         clip_norm: Largest global gradient norm; 0 switches clipping off.
         loss: A name of `tfrespam.losses`: "bce", "dice" or "bce_dice".
+        loss_options: Its keyword arguments, for instance {dice_weight: 2} of "bce_dice".
         ema: Largest momentum of the running average of all weights, which is what is judged and exported; 0 switches it
             off.
         select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
@@ -106,6 +107,11 @@ class TrainingConfig:
             higher the number, the finer the decoder's level), or one for all.
         side_decay_epochs: E, where those weights shrink with epoch e as (1 - e/E)^2; 0: they stay.
         loss_weight: Weight of the loss beside the discriminator's verdict, for a network that has one (`cgan`).
+        batch_per: Whether `batch_size` counts the examples of a "step" over all devices, or those of each "device".
+        rate_scaling: What multiplies `learning_rate` where batch_per is "device": "none" (1), "linear" (the number of
+            devices) or "sqrt" (its root).
+        batch_statistics: Of batch normalisation on several devices: "synchronized" (over the whole step, as on one
+            device) or "device" (each device its own; less traffic, other weights).
     """
 
     epochs: int = 100
@@ -117,6 +123,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     loss: str = "bce_dice"
+    loss_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     ema: float = 0.0
     select: Literal["best", "last"] = "best"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -129,6 +136,9 @@ class TrainingConfig:
     side_weights: tuple[float, ...] = _later((1.0,))
     side_decay_epochs: float = _later(0.0)
     loss_weight: float = _later(150.0)
+    batch_per: Literal["step", "device"] = _later("step")
+    rate_scaling: Literal["none", "linear", "sqrt"] = _later("none")
+    batch_statistics: Literal["synchronized", "device"] = _later("synchronized")
 
 
 @dataclasses.dataclass
@@ -141,6 +151,9 @@ class Experiment:
         data_dir: Home of the prepared data sets (default: $TFRESPAM_DATA_DIR, or datasets/).
         runs_dir: Home of training runs.
         models_dir: Home of exported models, in TF Serving's layout.
+        strategy: Devices: "none" (one), "mirrored" (several of this machine), "multiworker" (several machines, named by
+            the environment variable TF_CONFIG) or "tpu".
+        devices: How many devices "mirrored" takes (default: all GPUs). Without a GPU the processor stands for them.
         data: Which examples.
         augment: How training pictures are changed.
         model: Which network.
@@ -152,6 +165,8 @@ class Experiment:
     data_dir: str = dataclasses.field(default_factory=lambda: os.environ.get("TFRESPAM_DATA_DIR", "datasets"))
     runs_dir: str = "runs"
     models_dir: str = "saved_models"
+    strategy: Literal["none", "mirrored", "multiworker", "tpu"] = "none"
+    devices: int = 0
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
@@ -159,9 +174,13 @@ class Experiment:
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:
-    """The settings that make a run what it is: without places, and without later settings at their default."""
+    """The settings that make a run what it is: without places, and without later settings at their default.
+
+    The devices are none, as long as they share each step's examples, however many they are.
+    """
     settings = dataclasses.asdict(experiment)
-    for place in ("data_dir", "runs_dir", "models_dir"):
+    devices = ("strategy", "devices") if experiment.training.batch_per == "step" else ()
+    for place in ("data_dir", "runs_dir", "models_dir", *devices):
         settings.pop(place)
     for name, section in vars(experiment).items():
         if dataclasses.is_dataclass(section):
@@ -190,6 +209,7 @@ _RULES = {
     "training.tensorboard_images": _NOT_NEGATIVE, "training.momentum": _SHARE,
     "training.side_weights": (lambda v: v and min(v) >= 0, "at least one number, each 0 or more"),
     "training.side_decay_epochs": _NOT_NEGATIVE, "training.loss_weight": _NOT_NEGATIVE,
+    "devices": _NOT_NEGATIVE,
 }  # fmt: skip
 
 
@@ -211,3 +231,20 @@ def check(experiment: Experiment) -> None:
     if training.jit == "on" and training.deterministic:
         raise UserError("--training.jit on needs --training.deterministic false: Keras uses no XLA where operations "
                         "are deterministic. Received: both")
+    _check_strategy(experiment)
+
+
+def _check_strategy(experiment: Experiment) -> None:
+    training, strategy = experiment.training, experiment.strategy
+    if experiment.devices and strategy != "mirrored":
+        raise UserError("--devices needs --strategy mirrored. "
+                        f"Received: --devices {experiment.devices} with {strategy!r}")
+    if training.rate_scaling != "none" and training.batch_per != "device":
+        raise UserError("--training.rate_scaling needs --training.batch_per device: otherwise a step takes "
+                        f"--training.batch_size examples on however many devices. Received: {training.rate_scaling!r}")
+    if strategy != "none" and training.steps_per_execution != 1:
+        raise UserError(f"--training.steps_per_execution must be 1 with --strategy {strategy}: TensorFlow cannot join "
+                        f"steps on several devices. Received: {training.steps_per_execution}")
+    if strategy in ("mirrored", "multiworker") and training.jit == "on":
+        raise UserError("--training.jit on needs --strategy none: Keras compiles no distributed step with XLA. "
+                        f"Received: {strategy!r}")

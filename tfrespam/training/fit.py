@@ -1,9 +1,11 @@
 """One call of `model.fit`: model, data and callbacks put together from an experiment."""
 
+import dataclasses
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfrespam.config import AugmentConfig, Experiment
 from tfrespam.data import pipeline
@@ -11,8 +13,11 @@ from tfrespam.errors import UserError
 from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
 from tfrespam.models import DISCRIMINATORS, build_model
+from tfrespam.training import distribution
 from tfrespam.training.adversarial import Adversarial
 from tfrespam.training.averaging import WeightAverage, network_of
+from tfrespam.training.devices import Devices
+from tfrespam.training.fused_normalization import fuse
 from tfrespam.training.optimizer import optimizer
 from tfrespam.training.pictures import PredictionPictures
 from tfrespam.training.progress import EpochLines
@@ -22,37 +27,46 @@ from tfrespam.training.side_outputs import SideSupervision
 NO_CHANGE = AugmentConfig(rotation_degrees=0.0, flips=False)  # the paper's copies are augmented already
 
 
-def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: Path) -> keras.Model:
+def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: Path,
+        devices: Devices = Devices()) -> keras.Model:  # noqa: B008  frozen, without a strategy
     """Trains on the part "train", validates on "validation"; goes on after the last epoch that `folder` holds.
 
     Args:
         experiment: All settings.
         prepared: The data set (`tfrespam.data.prepared.Prepared`).
         parts: Bool per row of index.csv for each part.
-        folder: The run's folder.
+        folder: The run's folder; the chief alone writes into it.
+        devices: What computes.
 
     Returns:
         The network with its final weights (their running average when the experiment asks for one).
     """
-    training = experiment.training
-    steps = int(parts["train"].sum()) // training.batch_size
+    training = devices.scaled(experiment.training)
+    experiment = dataclasses.replace(experiment, training=training)
+    batch_size = devices.step_examples(training)
+    steps = int(parts["train"].sum()) // batch_size
     if not steps:
-        raise UserError(f"--training.batch_size {training.batch_size} is more than the {parts['train'].sum()} training "
+        raise UserError(f"--training.batch_size {batch_size} is more than the {parts['train'].sum()} training "
                         "examples. Make it smaller or prepare more")  # fmt: skip
-    model = compiled(experiment, steps)
+    with devices.scope():
+        model = compiled(experiment, steps)
+    distribution.adapt(model, devices, training)
     average = WeightAverage(training.ema)
     average.set_model(model)
     recorder = RunRecorder(folder, average)
-    done = recorder.restore(model)
+    done = distribution.restore(model, average, recorder, devices)
     augment = NO_CHANGE if experiment.data.protocol == "paper" else experiment.augment
-    train = pipeline.training(prepared, parts["train"], augment, batch_size=training.batch_size, seed=experiment.seed,
-                              first_step=done * steps)  # fmt: skip
-    validation = pipeline.evaluation(prepared, parts["validation"], batch_size=training.batch_size).cache()
-    lines = EpochLines(training.epochs, steps)
-    callbacks = [average, recorder, lines, *_tensorboard(experiment, validation, average, folder)]
+    validation = pipeline.evaluation(prepared, parts["validation"], batch_size=batch_size).cache()
+    train, judged, validation_steps = distribution.streams(prepared, parts, augment, validation, devices,
+                                                           batch_size=batch_size, seed=experiment.seed,
+                                                           first_step=done * steps)  # fmt: skip
+    callbacks = [average]
+    if devices.place.chief:
+        lines = EpochLines(training.epochs, steps)
+        callbacks += [recorder, lines, *_tensorboard(experiment, validation, average, folder)]
     if done < training.epochs:
-        model.fit(train, validation_data=validation, epochs=training.epochs, initial_epoch=done, steps_per_epoch=steps,
-                  callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
+        model.fit(train, validation_data=judged, validation_steps=validation_steps, epochs=training.epochs,
+                  initial_epoch=done, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
     else:  # killed between the last epoch and last.keras
         average.finish()
     return network_of(model)
@@ -63,7 +77,7 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     training = experiment.training
     try:
         model = _model(experiment, steps_per_epoch)
-        loss = get_loss(training.loss)
+        loss = get_loss(training.loss, **training.loss_options)
     except ValueError as error:
         raise UserError(str(error)) from None
     own = {}
@@ -77,6 +91,8 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
         steps_per_execution=training.steps_per_execution,
         **own,
     )
+    if not tf.distribute.has_strategy():
+        fuse(model)
     return model
 
 
