@@ -49,6 +49,8 @@ class AugmentConfig:
         gamma: Exponent of the grey values, log-uniform within 1/(1+gamma) and 1+gamma.
         contrast: Factor on the grey values about their mean, uniform within 1 plus and minus this share.
         noise: Standard deviation of added normal noise, in grey values of [0, 1].
+        recrop: Above 1, each training picture is cut anew by the crop policy, after the turn, out of a crop that
+            reaches so many times as far; the data set must be prepared at that context and image size too. 0: off.
     """
 
     rotation_degrees: float = 10.0
@@ -59,6 +61,7 @@ class AugmentConfig:
     gamma: float = 0.0
     contrast: float = 0.0
     noise: float = 0.0
+    recrop: float = _later(0.0)
 
 
 @dataclasses.dataclass
@@ -202,6 +205,7 @@ _RULES = {
     "augment.rotation_degrees": (lambda v: 0 <= v <= 180, "an angle from 0 to 180"),
     "augment.scale": _NOT_NEGATIVE, "augment.shift": _SHARE, "augment.gamma": _NOT_NEGATIVE,
     "augment.contrast": _SHARE, "augment.noise": _NOT_NEGATIVE,
+    "augment.recrop": (lambda v: v == 0 or 1 < v <= 4, "0, or a number above 1 up to 4"),
     "model.width": _POSITIVE,
     "training.epochs": _POSITIVE, "training.batch_size": _POSITIVE, "training.learning_rate": _POSITIVE,
     "training.warmup_epochs": _NOT_NEGATIVE, "training.weight_decay": _NOT_NEGATIVE,
@@ -222,6 +226,7 @@ def check(experiment: Experiment) -> None:
         if not test(value):
             raise UserError(f"--{field} must be {expected}. Received: {value!r}")
     training = experiment.training
+    _check_recrop(experiment)
     if training.weight_decay and training.optimizer != "adamw":
         raise UserError("--training.weight_decay needs --training.optimizer adamw. "
                         f"Received: weight_decay {training.weight_decay} with {training.optimizer!r}")
@@ -232,6 +237,16 @@ def check(experiment: Experiment) -> None:
         raise UserError("--training.jit on needs --training.deterministic false: Keras uses no XLA where operations "
                         "are deterministic. Received: both")
     _check_strategy(experiment)
+
+
+def _check_recrop(experiment: Experiment) -> None:
+    augment, data = experiment.augment, experiment.data
+    if augment.recrop and augment.shift:
+        raise UserError("--augment.shift must be 0 with --augment.recrop, which shifts as the crop policy does. "
+                        f"Received: {augment.shift}")  # fmt: skip
+    if augment.recrop and (data.view != "roi" or data.protocol == "paper"):
+        raise UserError("--augment.recrop needs --data.view roi and an honest protocol: it cuts crops anew. "
+                        f"Received: {data.view}, {data.protocol}")  # fmt: skip
 
 
 def _check_strategy(experiment: Experiment) -> None:

@@ -100,7 +100,7 @@ def _exported(experiment: Experiment, folder: Path) -> Path | None:
 
 def _data(experiment: Experiment):
     """The prepared data set; the phantom one and the paper's copies are made when they are missing."""
-    from tfrespam.data.prepared import COPIES, find
+    from tfrespam.data.prepared import COPIES, find, find_wider
 
     home, data = Path(experiment.data_dir), experiment.data
     if experiment.strategy == "multiworker":  # workers that start together must not all make it
@@ -108,6 +108,8 @@ def _data(experiment: Experiment):
     if data.dataset == "phantom":
         _make_phantom(home, data)
     prepared = find(home, data)
+    if experiment.augment.recrop:  # said now, not when training starts
+        find_wider(home, data, experiment.augment.recrop, prepared)
     if data.protocol != "paper":
         return prepared
     from tfrespam.prepare import prepare_copies

@@ -15,7 +15,7 @@ class Transform(NamedTuple):
 
     angle: tf.Tensor  # radians, counter-clockwise
     zoom: tf.Tensor  # above 1 enlarges
-    down: tf.Tensor  # share of the side
+    down: tf.Tensor  # share of the side, or of the crop policy's reach where crops are cut anew
     right: tf.Tensor
     flip_x: tf.Tensor  # 1 or -1
     flip_y: tf.Tensor
@@ -30,11 +30,12 @@ def draw(config: AugmentConfig, seed: tf.Tensor) -> Transform:
     u = tf.random.stateless_uniform([8], seed, -1.0, 1.0)
     coin = tf.where(tf.random.stateless_uniform([2], seed + [0, 1 << 20], -1.0, 1.0) < 0, -1.0, 1.0)
     turns = tf.floor(u[7] * 2.0) if config.quarter_turns else 0.0
+    shift = 1.0 if config.recrop else config.shift
     return Transform(
         angle=u[0] * config.rotation_degrees * (3.14159265358979 / 180) + turns * (3.14159265358979 / 2),
         zoom=tf.pow(1.0 + config.scale, u[1]),
-        down=u[2] * config.shift,
-        right=u[3] * config.shift,
+        down=u[2] * shift,
+        right=u[3] * shift,
         flip_x=coin[0] if config.flips else tf.constant(1.0),
         flip_y=coin[1] if config.flips else tf.constant(1.0),
         gamma=tf.pow(1.0 + config.gamma, u[4]),

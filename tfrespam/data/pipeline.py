@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfrespam.config import AugmentConfig
-from tfrespam.data import augment
+from tfrespam.data import augment, recrop
 from tfrespam.data.prepared import Prepared
 
 DECODED_LIMIT = 3 << 30  # bytes; a larger set stays encoded in memory and is decoded again each epoch
@@ -58,6 +58,8 @@ def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, b
     `first_step` sees exactly what the undisturbed run would have seen. Each example comes once in an epoch; no batch
     is short. A `share` gives one worker's examples of each step, one batch for each of its devices: together the
     shares are the stream, each example once.
+
+    With `config.recrop` the data set holds wider crops (`prepared.find_wider`), out of which pictures are cut.
     """
     count = int(np.sum(chosen))
     pixels = prepared.facts["image_size"] ** 2 * 3 * count
@@ -76,8 +78,12 @@ def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, b
     moves, regrades = augment.moves(config), augment.regrades(config)
 
     def augmented(transforms, images, masks):
-        return augment.apply_batch(transforms, *to_float(images, masks), noise=config.noise, moves=moves,
-                                   regrades=regrades)  # fmt: skip
+        images, masks = to_float(images, masks)
+        if config.recrop:
+            context = prepared.facts["context"] / config.recrop
+            images, masks = recrop.cut(transforms, images, masks, context, config.recrop)
+        return augment.apply_batch(transforms, images, masks, noise=config.noise,
+                                   moves=moves and not config.recrop, regrades=regrades)  # fmt: skip
 
     dataset = dataset.map(drawn, parallel, deterministic=True).batch(batch_size // share.devices, drop_remainder=True)
     return dataset.map(augmented, parallel, deterministic=True).prefetch(parallel)

@@ -37,18 +37,18 @@ def restore(model: keras.Model, average: WeightAverage, recorder: RunRecorder, d
     return int(done)
 
 
-def streams(prepared, parts: dict, augment, validation: tf.data.Dataset, devices: Devices, **options) -> tuple:
+def streams(source, prepared, parts: dict, augment, validation: tf.data.Dataset, devices: Devices, **options) -> tuple:
     """Training data, validation data and steps of a validation; for several devices each worker's share of every step.
 
-    `options` are those of `pipeline.training`.
+    `source` is the data set that training pictures are made from, `options` are those of `pipeline.training`.
 
     A distributed validation must not run to the end of its data: the step that finds none left still counts examples.
     """
     if devices.strategy is None:
-        return pipeline.training(prepared, parts["train"], augment, **options), validation, None
+        return pipeline.training(source, parts["train"], augment, **options), validation, None
     share = pipeline.Share(devices.place.index, devices.place.workers, devices.count)
     batch_size = options["batch_size"]
-    train = pipeline.training(prepared, parts["train"], augment, share=share, **options)
+    train = pipeline.training(source, parts["train"], augment, share=share, **options)
     judged = pipeline.padded_evaluation(prepared, parts["validation"], batch_size=batch_size, share=share)
     distribute = devices.strategy.distribute_datasets_from_function
     steps = -(-int(parts["validation"].sum()) // batch_size)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfrespam.config import AugmentConfig, Experiment
 from tfrespam.data import pipeline
+from tfrespam.data.prepared import find_wider
 from tfrespam.errors import UserError
 from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
@@ -56,8 +57,11 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
     recorder = RunRecorder(folder, average)
     done = distribution.restore(model, average, recorder, devices)
     augment = NO_CHANGE if experiment.data.protocol == "paper" else experiment.augment
+    source = prepared
+    if augment.recrop:
+        source = find_wider(experiment.data_dir, experiment.data, augment.recrop, prepared)
     validation = pipeline.evaluation(prepared, parts["validation"], batch_size=batch_size).cache()
-    train, judged, validation_steps = distribution.streams(prepared, parts, augment, validation, devices,
+    train, judged, validation_steps = distribution.streams(source, prepared, parts, augment, validation, devices,
                                                            batch_size=batch_size, seed=experiment.seed,
                                                            first_step=done * steps)  # fmt: skip
     callbacks = [average]
