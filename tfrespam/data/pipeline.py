@@ -76,7 +76,7 @@ def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, b
     moves, regrades = augment.moves(config), augment.regrades(config)
 
     def augmented(transforms, images, masks):
-        return augment.apply_batch(transforms, *to_float(images, masks), noise=config.noise, moves=moves,
+        return augment.apply_batch(transforms, to_float(images, masks)[0], masks, noise=config.noise, moves=moves,
                                    regrades=regrades)  # fmt: skip
 
     dataset = dataset.map(drawn, parallel, deterministic=True).batch(batch_size // share.devices, drop_remainder=True)
