@@ -78,7 +78,7 @@ def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, b
     moves, regrades = augment.moves(config), augment.regrades(config)
 
     def augmented(transforms, images, masks):
-        images, masks = to_float(images, masks)
+        images = to_float(images, masks)[0]
         if config.recrop:
             context = prepared.facts["context"] / config.recrop
             images, masks = recrop.cut(transforms, images, masks, context, config.recrop)

@@ -19,7 +19,7 @@ def cut(transforms: Transform, images: tf.Tensor, masks: tf.Tensor, context: flo
     Args:
         transforms: Fields (N,): angle and mirroring as they are, `zoom` on top of the policy's, `down` and `right` the
             policy's jitter in [-1, 1].
-        images, masks: (N, S, S, 1) float32, crops of the policy at `factor` times `context`.
+        images, masks: (N, S, S, 1), float32 and any type, crops of the policy at `factor` times `context`.
         context: The context of the crops to be cut.
         factor: How much farther the stored ones reach.
 
@@ -27,11 +27,12 @@ def cut(transforms: Transform, images: tf.Tensor, masks: tf.Tensor, context: flo
         (N, S / factor, S / factor, 1) each.
     """
     size = round(images.shape[1] / factor)
-    matrices = _matrices(transforms, masks[..., 0] > 0.5, size, context)
+    matrices = _matrices(transforms, masks[..., 0] > 0, size, context)
+    bytes_ = tf.cast(masks > 0, tf.uint8) * 254  # as in augment.apply_batch
     image, mask = (tf.raw_ops.ImageProjectiveTransformV3(
         images=pictures, transforms=matrices, output_shape=[size, size], fill_value=0.0, interpolation="BILINEAR",
-        fill_mode=mode) for pictures, mode in ((images, "REFLECT"), (masks, "CONSTANT")))  # fmt: skip
-    return image, tf.cast(mask >= 0.5, tf.float32)
+        fill_mode=mode) for pictures, mode in ((images, "REFLECT"), (bytes_, "CONSTANT")))  # fmt: skip
+    return image, tf.cast(mask >= 127, tf.float32)
 
 
 def _matrices(transforms: Transform, masks: tf.Tensor, size: int, context: float) -> tf.Tensor:
