@@ -1,7 +1,7 @@
 """Where the breast is on a film: labels, scratches and the dark background are not it.
 
-The exported graph takes the same steps on the same grid (`tfrespam.serving.breast`), so that a film is treated in use as
-it was in training.
+The exported graph takes the same steps on the same grid (`tfrespam.serving.breast`): a film is treated in use as it was
+in training.
 """
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 from tfrespam.data.crop import Box
 
 CELLS = 128  # of a film's longest side: its details do not matter here, and films of all resolutions are alike
-MARGIN = 2  # cells; with none, 1 in 40 of CBIS-DDSM's films loses over 1 % of a mass, with 1 or more no film does
+MARGIN = 2  # cells; with none 1 in 40 of CBIS-DDSM's training films loses over 1 % of a mass, with 2 only one film does
 
 
 def region(image: np.ndarray) -> np.ndarray:

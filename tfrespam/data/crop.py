@@ -31,13 +31,18 @@ def roi_box(mask: np.ndarray, lesion_id: str, context: float) -> Box:
     Without the shift a network could learn that masses are always centred. Near the film's edge the square is moved
     into the film as far as it fits: beyond the edge there are only reflections, and a reflected mass is a second one.
     """
-    y0, x0, y1, x1 = bounding_box(mask)
+    return square_with_context(bounding_box(mask), context, mask.shape, jitter(lesion_id))
+
+
+def square_with_context(box: Box, context: float, shape: tuple[int, int],
+                        shift: tuple[float, float] = (0.0, 0.0)) -> Box:  # fmt: skip
+    """As `roi_box`, around any lesion's box; `shift`, in [-1, 1], is down and right, 0 for the lesion in the middle."""
+    y0, x0, y1, x1 = box
     longest = max(y1 - y0, x1 - x0)
     side = max(round(context * longest), 8)
     reach = (side - longest) / 4
-    down, right = jitter(lesion_id)
-    top = _inside(round((y0 + y1 - side) / 2 + down * reach), side, mask.shape[0])
-    left = _inside(round((x0 + x1 - side) / 2 + right * reach), side, mask.shape[1])
+    top = _inside(round((y0 + y1 - side) / 2 + shift[0] * reach), side, shape[0])
+    left = _inside(round((x0 + x1 - side) / 2 + shift[1] * reach), side, shape[1])
     return top, left, top + side, left + side
 
 
