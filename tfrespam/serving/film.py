@@ -7,6 +7,23 @@ import tensorflow as tf
 from tfrespam.serving import breast, tiles
 from tfrespam.serving.resize import resize
 
+# How a crop network scans: chosen on real films, see docs/films.md.
+MASS_SHARES = 0.066, 0.1  # lengths of masses over the breast's longest side; CBIS-DDSM's median and 82nd per cent
+CROP_THRESHOLD = 0.9  # having been shown nothing but masses, such a network sees one nearly everywhere at 0.5
+
+
+def tile_shares(view: str, context: float) -> tuple[float, ...]:
+    """How a network that was trained on `view` ("roi" or "film", crops of `context`) scans a film, for `segment`.
+
+    A crop network has learnt that a tile is `context` times as large as its mass.
+    """
+    return (1.0,) if view == "film" else tuple(min(round(context * share, 4), 1.0) for share in MASS_SHARES)
+
+
+def film_threshold(view: str, threshold: float) -> float:
+    """Probability from which a pixel of a film belongs to a mass, where `threshold` is the network's own."""
+    return threshold if view == "film" else max(threshold, CROP_THRESHOLD)
+
 
 def segment(network: Callable[[tf.Tensor], tf.Tensor], film: tf.Tensor, side: int, tile_shares: Sequence[float],
             blank: bool) -> tf.Tensor:  # fmt: skip
