@@ -126,7 +126,7 @@ def _predict(cases: list[_Case], path: Path, folder: Path, threshold: float | No
     from tfrespam import runtime
     from tfrespam.serving.saved_model import load
 
-    runtime.before_tensorflow()
+    runtime.load_tensorflow()
     model = load(path)
     rows = []
     bar, advance = cli.progress("segmenting", len(cases))

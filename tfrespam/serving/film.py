@@ -8,7 +8,7 @@ from tfrespam.serving import breast, tiles
 from tfrespam.serving.resize import resize
 
 # How a crop network scans: chosen on real films, see docs/films.md.
-MASS_SHARES = 0.066, 0.1  # lengths of masses over the breast's longest side; CBIS-DDSM's median and 82nd per cent
+MASS_SHARES = 0.066, 0.1  # lengths of masses over the breast's longest side: CBIS-DDSM's median, and a large one
 CROP_THRESHOLD = 0.9  # having been shown nothing but masses, such a network sees one nearly everywhere at 0.5
 
 
@@ -45,14 +45,14 @@ def segment(network: Callable[[tf.Tensor], tf.Tensor], film: tf.Tensor, side: in
     inside = breast.pixels(cells, size)
     square = _square_around(breast.box(cells, size))
     picture, interest = _cut(film * inside if blank else film, square), _cut(inside, square)
-    finest = side // 2 * max(map(tiles.half_tiles, tile_shares))
+    finest = max(tiles.length(share, side) for share in tile_shares)
     scans = [_scan(network, picture, interest, side, share, finest) for share in tile_shares]
     probability = tf.add_n(scans) / len(scans)
     return _put_back(_resized(probability, square[2]), square, size) * inside
 
 
 def _scan(network, picture, interest, side, share, finest):
-    length = side // 2 * tiles.half_tiles(share)
+    length = tiles.length(share, side)
     probability = tiles.blend(network, _resized(picture, length), _resized(interest, length), side)
     return _resized(probability, finest)
 
