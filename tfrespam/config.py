@@ -89,7 +89,7 @@ class TrainingConfig:
         optimizer: "adam" or "adamw".
         weight_decay: Decoupled weight decay, adamw only.
         clip_norm: Largest global gradient norm; 0 switches clipping off.
-        loss: A name of `tfrespam.losses`: "bce", "dice" or "bce_dice".
+        loss: A name of `tfrespam.losses`, such as "bce", "dice", "iou" or "bce_dice".
         ema: Largest momentum of the running average of all weights, which is what is judged and exported; 0 switches it
             off.
         select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
