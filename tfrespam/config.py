@@ -92,7 +92,7 @@ class TrainingConfig:
         optimizer: "adam" or "adamw".
         weight_decay: Decoupled weight decay, adamw only.
         clip_norm: Largest global gradient norm; 0 switches clipping off.
-        loss: A name of `tfrespam.losses`: "bce", "dice" or "bce_dice".
+        loss: A name of `tfrespam.losses`, such as "bce", "dice", "iou" or "bce_dice".
         loss_options: Its keyword arguments, for instance {dice_weight: 2} of "bce_dice".
         ema: Largest momentum of the running average of all weights, which is what is judged and exported; 0 switches it
             off.
@@ -126,7 +126,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     loss: str = "bce_dice"
-    loss_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    loss_options: dict[str, Any] = dataclasses.field(default_factory=dict, metadata={"later": True})
     ema: float = 0.0
     select: Literal["best", "last"] = "best"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -188,7 +188,7 @@ def identity(experiment: Experiment) -> dict[str, Any]:
     for name, section in vars(experiment).items():
         if dataclasses.is_dataclass(section):
             for field in dataclasses.fields(section):
-                if field.metadata.get("later") and getattr(section, field.name) == field.default:
+                if field.metadata.get("later") and getattr(section, field.name) in (field.default, {}):
                     settings[name].pop(field.name)
     return settings
 

@@ -5,7 +5,9 @@ encoder levels 2 to 4 and decoder levels 4 to 2, are learnt under supervision of
 mass's boundary, the decoder's of the mass) and take part in the output. As in the authors' code (31.62 M parameters).
 
 Departures: one output, a sigmoid; no bias in front of batch normalisation; the side maps are outputs of the model
-instead of tensors caught by the loss. The dense-CRF post-processing is no part of the network.
+instead of tensors caught by the loss. The published loss is `training: {loss: log_dice, side_loss: log_dice,
+side_decay_epochs: 100}`, without its term for the fused feature, 70 maps that are compared with one mask. The dense-CRF
+post-processing is no part of the network: `python -m tfrespam.evaluate --postprocessing dense_crf`.
 """
 
 import keras
