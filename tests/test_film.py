@@ -76,6 +76,13 @@ def test_evaluation_on_films_counts_masses_and_false_alarms(films, tmp_path, cap
     assert "share of the masses found" in capsys.readouterr().out
 
 
+def test_scores_that_nothing_is_known_of_can_be_said(capsys):
+    scores = detection.detection_scores([detection.Finding(0, ())], ["a"], resamples=5)
+    evaluate._say_detection(scores)
+    evaluate._say_detection(json.loads(json.dumps(scores).replace("NaN", "null")))  # as summary.json holds it
+    assert capsys.readouterr().out.count("unknown (unknown-unknown)") == 12
+
+
 @pytest.fixture(scope="module")
 def on_films(films, tmp_path_factory):
     """A network trained on whole films: (exported, run folder)."""

@@ -205,11 +205,16 @@ def _say_detection(found: dict) -> None:
                       "at 0.5, 1 and 2 false alarms a film (95 % by patients):")  # fmt: skip
     for name, results in found.items():
         if name.startswith("iou_"):
-            values = [f"{row['value']:.3f} ({row['ci95'][0]:.3f}-{row['ci95'][1]:.3f})"
+            values = ["{} ({}-{})".format(*map(_three, (row["value"], *row["ci95"])))
                       for row in results["sensitivity"].values()]  # fmt: skip
             end = results["all_candidates"]
             cli.console.print(f"  IoU >= {name.removeprefix('iou_')}: {', '.join(values)}; all candidates: "
-                              f"{end['sensitivity']:.3f} at {end['fp_per_image']:.2f}")  # fmt: skip
+                              f"{_three(end['sensitivity'])} at {end['fp_per_image']:.2f}")  # fmt: skip
+
+
+def _three(value: float | None) -> str:
+    """Three digits; JSON's null, and NaN, where no film holds a mass."""
+    return "unknown" if value is None or value != value else f"{value:.3f}"
 
 
 def main() -> None:

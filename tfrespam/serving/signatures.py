@@ -13,7 +13,7 @@ from tfrespam.serving.resize import from_square, resize, to_square
 
 MAX_PIXELS = 1 << 26  # 67 million; a film digitised at 42 um has about 25 million
 _ANSWER = {
-    "mask_png_bytes": "string [N]: 8-bit PNG, 255 where probability >= threshold, at the picture's size",
+    "mask_png_bytes": "string [N]: 8-bit PNG, 255 where probability >= threshold (on films film_threshold)",
     "probability_png_bytes": "string [N]: 16-bit PNG of round(65535 probability), at the picture's size",
     "tumour_fraction": "float32 [N]: share of the picture's pixels inside the mask",
 }
