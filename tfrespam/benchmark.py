@@ -58,10 +58,11 @@ def benchmark(
 def _machine(experiment: Experiment, quick: bool) -> dict[str, Any]:
     import os
 
-    from tfrespam import provenance, runtime
+    from tfrespam import provenance
+    from tfrespam.benchmarking import paths
 
-    runtime.start(0)
-    from tfrespam.benchmarking import machine, paths
+    paths.start()
+    from tfrespam.benchmarking import machine
     from tfrespam.models.flops import count_flops
 
     try:

@@ -131,8 +131,8 @@ def _make_phantom(home: Path, data) -> None:
 
 def _run(experiment: Experiment, prepared, folder: Path) -> None:
     _write_config(experiment, folder)
-    trained = (folder / "last.keras").exists()  # what is left to do is the chief's alone
-    devices = _start(dataclasses.replace(experiment, strategy="none", devices=0) if trained else experiment)
+    finished = (folder / "last.keras").exists()  # what is left to do is the chief's alone
+    devices = _start(dataclasses.replace(experiment, strategy="none", devices=0) if finished else experiment)
     from tfrespam.data import protocols
 
     data, parts = experiment.data, _parts(experiment, prepared)

@@ -16,6 +16,15 @@ def installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+def start() -> None:
+    """Loads PyTorch, when it is there, and then TensorFlow: the other way round Triton, a part of PyTorch, crashes."""
+    from tfrespam import runtime
+
+    if installed("torch"):
+        importlib.import_module("torch._dynamo")
+    runtime.start(0)
+
+
 def batch(experiment: Experiment, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Random pictures and masks, (size, S, S, 1) float32."""
     rng, side = np.random.default_rng(0), experiment.data.image_size
@@ -37,8 +46,8 @@ def train_tensorflow(experiment: Experiment) -> Callable[[], object]:
     model = compiled(experiment)
     images, masks = batch(experiment, experiment.training.batch_size)
     stream = iter(tf.data.Dataset.from_tensors((images, masks)).repeat())
-    step = model.make_train_function(force=True)
-    return lambda: {name: float(value) for name, value in step(stream).items()}
+    model.make_train_function()
+    return lambda: {name: float(value) for name, value in model.train_function(stream).items()}
 
 
 def train_torch(experiment: Experiment, compile: bool) -> Callable[[], object]:

@@ -47,12 +47,11 @@ def training_megabytes(experiment: Experiment, framework: str) -> float:
 
 def main() -> None:
     """The measured process itself: settings as its argument, megabytes as its last line."""
-    from tfrespam import runtime
     from tfrespam.benchmarking import paths
 
     asked = json.loads(sys.argv[1])
     experiment = _experiment(asked["experiment"])
-    runtime.start(0)
+    paths.start()
     if asked["framework"] == "TensorFlow":
         step = paths.train_tensorflow(experiment)
     else:
