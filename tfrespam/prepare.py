@@ -57,7 +57,7 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     name = name or inventory.name
     path = home / name / config_name(view, context, image_size)
     plan = {"dataset": name, "layout": inventory.layout, "view": view, "context": context, "image_size": image_size,
-            "crop_policy": POLICY, "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
+            "crop_policy": POLICY[view], "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
     if _is_done(path, plan):
         cli.console.print(f"{path}: already prepared from this source, nothing to do")
         return path
