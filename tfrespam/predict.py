@@ -25,7 +25,7 @@ IN_FLIGHT = 4  # batches that a server is asked at the same time
 def predict(*inputs: str, output: str, model: str | None = None, models_dir: str = "saved_models",
             threshold: float | None = None, batch_size: int = 8, film: Literal["auto", "always", "never"] = "auto",
             box: tuple[int, int, int, int] | None = None, server: str | None = None, served_name: str = "tfrespam",
-            ca: str | None = None, patient_ids: bool = False) -> None:  # fmt: skip
+            ca: str | None = None, remove_labels: bool = False, patient_ids: bool = False) -> None:  # fmt: skip
     """Segments PNG, JPEG, TIFF and DICOM files, folders and globs; writes masks, probabilities, overlays and a table.
 
     A network that was trained on crops around masses expects one: give it such crops, or films with --box. Whole films
@@ -48,6 +48,7 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
         server: TensorFlow Serving instead of a model on disk: host:8500, grpcs://host:8500, http://host:8501, https://…
         served_name: The model's name on that server.
         ca: File with the certificates to trust (PEM), for a server with one of its own.
+        remove_labels: Whether labels and white borders of scanned films are made black before anything else.
         patient_ids: Whether predictions.csv names DICOM patients by their IDs instead of by a hash.
     """
     from tfrespam.files import write_csv
@@ -57,7 +58,8 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     cases = on_their_way.find(inputs, Path(output))
     segmenter, place = _segmenter(model, models_dir, server, served_name, ca)
     _check_box(box, cases, segmenter.metadata)
-    settings = {"model": place, "threshold": threshold, "film": film, "box": box, "patient_ids": patient_ids}
+    settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
+                "patient_ids": patient_ids}  # fmt: skip
     rows = _predict(cases, segmenter, Path(output), settings, batch_size, 1 if server is None else IN_FLIGHT)
     write_csv(Path(output) / "predictions.csv", rows, FIELDS)
     _say(cases, rows, place, output)
@@ -144,7 +146,8 @@ def _predict(cases: "list[Case]", model: "Segmenter", folder: Path, settings: di
     if len(left) < len(cases):
         cli.console.print(f"{len(cases) - len(left)} of {len(cases)} pictures were done by an earlier call")
     batches = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
-    work = functools.partial(segment, model=model, film=settings["film"], box=settings["box"])
+    asked = {name: settings[name] for name in ("film", "box", "cleaned")}
+    work = functools.partial(segment, model=model, **asked)
     bar, advance = cli.progress("segmenting", len(left))
     with bar:
         for batch in in_order(work, batches, in_flight):

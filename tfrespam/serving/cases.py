@@ -54,9 +54,9 @@ def trained_on(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
 
 
-def segment(cases: Sequence[Case], model: Segmenter, film: str, box: Box | None) -> Sequence[Case]:
+def segment(cases: Sequence[Case], model: Segmenter, film: str, box: Box | None, cleaned: bool) -> Sequence[Case]:
     """Reads and segments `cases` together, films apart from other pictures; returns them."""
-    _read(cases)
+    _read(cases, cleaned)
     for case in cases:
         if case.picture:
             _choose_region(case, model, film, box)
@@ -65,10 +65,10 @@ def segment(cases: Sequence[Case], model: Segmenter, film: str, box: Box | None)
     return cases
 
 
-def _read(cases: Iterable[Case]) -> None:
+def _read(cases: Iterable[Case], cleaned: bool) -> None:
     for case in cases:
         try:
-            case.picture = inputs.read(case.file)
+            case.picture = inputs.read(case.file, cleaned)
         except UserError as error:
             case.fault = str(error)
 

@@ -64,8 +64,24 @@ def kind(file: Path) -> str:
     return next((name for offset, mark, name in SIGNATURES if start[offset:].startswith(mark)), "")
 
 
-def read(file: Path) -> Picture:
-    """Reads one PNG, JPEG, TIFF or DICOM file. Raises UserError when it is none or damaged."""
+def read(file: Path, cleaned: bool = False) -> Picture:
+    """Reads one PNG, JPEG, TIFF or DICOM file. Raises UserError when it is none or damaged.
+
+    Args:
+        file: The file.
+        cleaned: Whether labels and white borders of a scanned film are made black.
+    """
+    picture = _read(file)
+    if not cleaned:
+        return picture
+    from tfrespam.data.dicom_greys import stretch
+    from tfrespam.data.film_cleaning import clean
+
+    pixels = clean(stretch(picture.pixels))
+    return dataclasses.replace(picture, pixels=pixels, encoded=_png(pixels))
+
+
+def _read(file: Path) -> Picture:
     from tfrespam.data.dicom import read_dicom
     from tfrespam.data.pictures import read_picture
 
