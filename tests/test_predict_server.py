@@ -13,12 +13,14 @@ from pathlib import Path
 import cv2
 import dicom_files
 import numpy as np
+import pydicom
 import pytest
 
 from tfrespam.errors import UserError
 from tfrespam.predict import predict
 from tfrespam.serving import client
 from tfrespam.serving.cases import ENDINGS
+from tfrespam.serving.saved_model import read_metadata
 
 DOUBLE = Path(__file__).parent / "serving" / "double.py"
 
@@ -89,6 +91,36 @@ def test_patients_are_hashed_unless_asked(server, pictures, tmp_path, capfd):
     assert re.fullmatch("[0-9a-f]{16}", rows["film"]["patient"]) and rows["00"]["patient"] == ""
     predict(str(pictures), patient_ids=True, **options)
     assert table(tmp_path / "out")["film"]["patient"] == "Doe-4711"
+
+
+def test_dicom_files_get_dicom_objects(server, small_export, pictures, tmp_path, capfd):
+    pytest.importorskip("highdicom")
+    study = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3", "PatientID": "Doe-4711"}
+    pixels = cv2.imread(str(pictures / "03.png"), cv2.IMREAD_UNCHANGED)
+    film = dicom_files.write(tmp_path / "film.dcm", pixels, SOPClassUID=dicom_files.MAMMOGRAPHY,
+                             ImagerPixelSpacing=[0.1, 0.1], **study)  # fmt: skip
+    options = {"film": "never", "dicom_seg": True, "dicom_probability": True, "dicom_sr": True}
+    predict(str(film), str(pictures / "00.png"), output=str(tmp_path / "out"), server=server.addresses["grpc"],
+            model=str(small_export), **options)  # fmt: skip
+    made = sorted(path.name for path in (tmp_path / "out").glob("*.dcm"))
+    assert made == ["film_probability.dcm", "film_seg.dcm", "film_sr.dcm"]
+    seg = pydicom.dcmread(tmp_path / "out" / "film_seg.dcm")
+    mask = cv2.imread(str(tmp_path / "out" / "film_mask.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(seg.pixel_array > 0, mask > 0)
+    known = read_metadata(small_export / "2")
+    algorithm = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
+    assert known["sha256"] in algorithm.AlgorithmParameters and seg.PatientID == "Doe-4711"
+    assert "4711" not in "".join(capfd.readouterr())
+    predict(str(film), output=str(tmp_path / "local"), model=str(small_export), **options)
+    local = pydicom.dcmread(tmp_path / "local" / "film_seg.dcm")
+    assert local.SOPInstanceUID == seg.SOPInstanceUID and local.PixelData == seg.PixelData
+
+
+def test_a_dicom_file_without_identity_is_segmented_but_gets_no_objects(server, pictures, tmp_path):
+    with pytest.raises(UserError, match="1 of 13 files"):
+        predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["grpc"], film="never",
+                dicom_seg=True)  # fmt: skip
+    assert "lacks StudyInstanceUID" in table(tmp_path / "out")["film"]["status"]
 
 
 def test_a_bad_picture_fails_alone(server, pictures, tmp_path):

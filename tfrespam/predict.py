@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tfrespam.data.crop import Box
     from tfrespam.serving.cases import Case, Segmenter
+    from tfrespam.serving.dicom_source import Algorithm
     from tfrespam.serving.journal import Journal
     from tfrespam.serving.saved_model import Segmentation
 
@@ -25,7 +26,8 @@ IN_FLIGHT = 4  # batches that a server is asked at the same time
 def predict(*inputs: str, output: str, model: str | None = None, models_dir: str = "saved_models",
             threshold: float | None = None, batch_size: int = 8, film: Literal["auto", "always", "never"] = "auto",
             box: tuple[int, int, int, int] | None = None, server: str | None = None, served_name: str = "tfrespam",
-            ca: str | None = None, remove_labels: bool = False, patient_ids: bool = False) -> None:  # fmt: skip
+            ca: str | None = None, remove_labels: bool = False, dicom_seg: bool = False,
+            dicom_probability: bool = False, dicom_sr: bool = False, patient_ids: bool = False) -> None:  # fmt: skip
     """Segments PNG, JPEG, TIFF and DICOM files, folders and globs; writes masks, probabilities, overlays and a table.
 
     A network that was trained on crops around masses expects one: give it such crops, or films with --box. Whole films
@@ -49,17 +51,22 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
         served_name: The model's name on that server.
         ca: File with the certificates to trust (PEM), for a server with one of its own.
         remove_labels: Whether labels and white borders of scanned films are made black before anything else.
+        dicom_seg: Whether to write <name>_seg.dcm, a DICOM segmentation of each DICOM file.
+        dicom_probability: Whether to write <name>_probability.dcm, a fractional DICOM segmentation.
+        dicom_sr: Whether to write <name>_sr.dcm, a DICOM report of area and longest diameter, and <name>_seg.dcm.
         patient_ids: Whether predictions.csv names DICOM patients by their IDs instead of by a hash.
     """
     from tfrespam.files import write_csv
     from tfrespam.serving import cases as on_their_way
+    from tfrespam.serving.dicom_out import Wanted
 
     _check(output, threshold, batch_size)
     cases = on_their_way.find(inputs, Path(output))
     segmenter, place = _segmenter(model, models_dir, server, served_name, ca)
     _check_box(box, cases, segmenter.metadata)
     settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
-                "patient_ids": patient_ids}  # fmt: skip
+                "patient_ids": patient_ids, "dicom": Wanted(dicom_seg, dicom_probability, dicom_sr),
+                "algorithm": _algorithm(segmenter, served_name, threshold)}  # fmt: skip
     rows = _predict(cases, segmenter, Path(output), settings, batch_size, 1 if server is None else IN_FLIGHT)
     write_csv(Path(output) / "predictions.csv", rows, FIELDS)
     _say(cases, rows, place, output)
@@ -121,6 +128,17 @@ def _segmenter(model: str | None, models_dir: str, server: str | None, served_na
     return client, f"{server}, model {served_name}, version {newest_version(client)}"
 
 
+def _algorithm(segmenter: "Segmenter", served_name: str, threshold: float | None) -> "Algorithm":
+    """How DICOM objects name the network; what a server does not tell about it is unknown."""
+    from tfrespam.serving.dicom_source import Algorithm
+    from tfrespam.serving.saved_model import ExportedModel, fingerprint
+
+    metadata = segmenter.metadata
+    if isinstance(segmenter, ExportedModel) and "sha256" not in metadata:
+        metadata = {**metadata, "sha256": fingerprint(segmenter.path)}
+    return Algorithm.of(metadata, served_name, threshold)
+
+
 def _model_path(model: str | None, models_dir: str) -> Path:
     from tfrespam.serving import saved_model
 
@@ -172,8 +190,13 @@ def _earlier(case: "Case", journal: "Journal", folder: Path) -> dict | None:
 
 def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
     """Writes the three pictures of `case`; returns its row."""
+    import numpy as np
+
+    from tfrespam.evaluation.extent import extent
     from tfrespam.evaluation.overlay import draw_contour, grey_to_rgb
     from tfrespam.serving.cases import ENDINGS
+    from tfrespam.serving.dicom_out import write_objects
+    from tfrespam.serving.inputs import kind
 
     row = {"file": case.file, "name": case.name}
     if case.fault:
@@ -184,6 +207,13 @@ def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
     mask_png = case.segmentation.mask_png if threshold is None else _png(mask.astype("uint8") * 255)
     for ending, data in zip(ENDINGS, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
         _write(folder / f"{case.name}{ending}", data)
+    if any(settings["dicom"]) and kind(case.file) == "DICOM":
+        try:
+            write_objects(case.file, folder / case.name, mask, probability / np.float32(65535), extent(mask),
+                          case.picture.spacing_mm, settings["algorithm"], settings["dicom"])  # fmt: skip
+        except UserError as error:
+            case.fault = str(error)
+            return row | {"status": f"failed: {error}"}
     known = {"region": case.region, "patient": _patient(case, settings["patient_ids"]), "status": "ok"}
     return row | _measures(mask, probability, case.picture.spacing_mm) | known
 

@@ -79,12 +79,22 @@ def read_header(path: str | os.PathLike) -> dict[str, str] | None:
 
 
 @contextlib.contextmanager
-def _guarded() -> Iterator[None]:
-    """Silences pydicom, whose warnings quote a patient's data, and turns all that a damaged file does to UserError."""
+def quiet() -> Iterator[None]:
+    """Silences pydicom, whose warnings quote a patient's data."""
     disabled, LOGGER.disabled = LOGGER.disabled, True
     try:
         with warnings.catch_warnings(), disable_value_validation():
             warnings.simplefilter("ignore")
+            yield
+    finally:
+        LOGGER.disabled = disabled
+
+
+@contextlib.contextmanager
+def _guarded() -> Iterator[None]:
+    """`quiet`, and all that a damaged file does becomes UserError."""
+    try:
+        with quiet():
             yield
     except UserError:
         raise
@@ -94,8 +104,6 @@ def _guarded() -> Iterator[None]:
         raise UserError("not a DICOM file: it does not carry the mark DICM at byte 128") from None
     except Exception as error:  # pydicom meets damage with errors of many types
         raise UserError(f"the DICOM file is damaged or truncated ({type(error).__name__})") from None
-    finally:
-        LOGGER.disabled = disabled
 
 
 def _read(source: str | os.PathLike | bytes) -> tuple[Dataset, np.ndarray]:
