@@ -61,7 +61,8 @@ def test_the_network_sees_what_preparation_stores():
     square = crop.square_around(breast.box(cells, picture.shape))
     expected = crop.resize_image(crop.cut(blanked, square, reflect=False), SIDE) / 65535
     assert len(seen) == 1 and seen[0].shape == (1, SIDE, SIDE, 1)
-    errors = [np.abs(np.roll(seen[0][0, :, :, 0], shift, (0, 1)) - expected).mean() for shift in ((0, 0), (1, 0), (0, 1))]
+    sent, shifts = seen[0][0, :, :, 0], ((0, 0), (1, 0), (0, 1))
+    errors = [np.abs(np.roll(sent, shift, (0, 1)) - expected).mean() for shift in shifts]
     assert errors[0] < 0.008 < 0.016 < min(errors[1:])  # a triangle instead of an area average, but no shift
 
 

@@ -45,7 +45,7 @@ def _otsu(grey: tf.Tensor) -> tf.Tensor:
     counts = tf.cast(tf.math.bincount(tf.reshape(grey, [-1]), minlength=256, maxlength=256), tf.float64)
     share = counts / tf.reduce_sum(counts)
     below, moment = tf.cumsum(share), tf.cumsum(share * tf.range(256, dtype=tf.float64))
-    between = tf.math.divide_no_nan((moment[-1] * below - moment) ** 2, below * (1 - below))
+    between = tf.math.divide_no_nan(tf.square(moment[-1] * below - moment), below * (1 - below))
     return tf.cast(tf.argmax(tf.where(below < 1 - 1e-9, between, 0)), tf.float32)
 
 

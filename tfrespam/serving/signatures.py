@@ -141,7 +141,7 @@ def _probability(model, image):
 def _check(states: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
     """Fails with the positions of the pictures that could not be decoded; `states` (N,) int32 from `decode`."""
     faults = {
-        codecs.UNREADABLE: "not a readable PNG or JPEG",
+        codecs.UNREADABLE: "not a readable PNG or JPEG (damaged, or CMYK)",
         codecs.TOO_LARGE: f"larger than the limit of {max_pixels} pixels, {codecs.MAX_SIDE} a side",
     }
     checks = []
