@@ -3,9 +3,6 @@
 import csv
 import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,30 +12,13 @@ import dicom_files
 import numpy as np
 import pydicom
 import pytest
+from server_process import Server
 
 from tfrespam.errors import UserError
 from tfrespam.predict import predict
 from tfrespam.serving import client
 from tfrespam.serving.cases import ENDINGS
 from tfrespam.serving.saved_model import read_metadata
-
-DOUBLE = Path(__file__).parent / "serving" / "double.py"
-
-
-class Server:
-    """The test double in a process of its own."""
-
-    def __init__(self, folder, grpc_port=0, rest_port=0, slow=0.0):
-        command = [sys.executable, DOUBLE, "--models_dir", folder, "--grpc_port", str(grpc_port), "--rest_port",
-                   str(rest_port), "--slow", str(slow)]  # fmt: skip
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        _, grpc_port, rest_port = self._process.stdout.readline().split()
-        self.ports = int(grpc_port), int(rest_port)
-        self.addresses = {"grpc": f"127.0.0.1:{grpc_port}", "rest": f"http://127.0.0.1:{rest_port}"}
-
-    def kill(self):
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
 
 
 @pytest.fixture(scope="module")
