@@ -20,7 +20,9 @@ from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGExtended12Bit
 
+from tfrespam.data import dicom_isolated
 from tfrespam.data.dicom_greys import displayed, stored_bits
 from tfrespam.data.dicom_header import laterality, spacing_mm, view
 from tfrespam.errors import UserError
@@ -111,8 +113,8 @@ def _read(source: str | os.PathLike | bytes) -> tuple[Dataset, np.ndarray]:
         deflated = DEFLATED in file.read(1024)
         file.seek(0)
         dataset = pydicom.dcmread(_inflated(file) if deflated else file)
-    _check_picture(dataset)
-    return dataset, _decode(dataset)
+        _check_picture(dataset)
+        return dataset, _decode(dataset, file)
 
 
 def _inflated(file: BinaryIO) -> BinaryIO:
@@ -143,14 +145,27 @@ def _check_picture(dataset: Dataset) -> None:
         raise UserError(f"expected a grey picture. Received: PhotometricInterpretation={photometric!r}")
 
 
-def _decode(dataset: Dataset) -> np.ndarray:
+def _decode(dataset: Dataset, file: BinaryIO) -> np.ndarray:
     syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
     if syntax is None:
         raise UserError("the DICOM file does not name its transfer syntax")
     if syntax.is_compressed and not get_decoder(syntax).is_available:
         raise UserError(f'no decoder for {syntax.name} is installed: pip install "tfrespam[dicom-jpeg]" brings one')
-    pixels = dataset.pixel_array
+    pixels = _compressed(dataset, file) if syntax.is_encapsulated else dataset.pixel_array
     if pixels.ndim != 2 or pixels.dtype.itemsize > 2:
         raise UserError(f"expected one picture of 8 or 16 bits. Received: {pixels.shape}, {pixels.dtype}")
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)  # big endian files give big endian arrays
-    return pixels if syntax.is_compressed else stored_bits(dataset, pixels)
+    return pixels if syntax.is_encapsulated else stored_bits(dataset, pixels)
+
+
+def _compressed(dataset: Dataset, file: BinaryIO) -> np.ndarray:
+    """With any decoder but GDCM, which damaged files can crash; where it is the only one, in a process of its own."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    available = get_decoder(syntax).available_plugins
+    only_gdcm = syntax == JPEGExtended12Bit and "gdcm" in available  # Pillow reads no more than 8 bits of these
+    plugins = [] if only_gdcm else [name for name in available if name != "gdcm"]
+    if plugins:
+        dataset.pixel_array_options(decoding_plugin=plugins[0])
+        return dataset.pixel_array
+    file.seek(0)
+    return dicom_isolated.decode(file.read())
