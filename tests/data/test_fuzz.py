@@ -56,7 +56,7 @@ def test_gdcm_is_kept_out_of_this_process(tmp_path, monkeypatch):
     assert read_dicom(whole).pixels.shape == (40, 48)
     start = whole.rindex(b"\xff\xd8\xff")  # of the encoded picture
     with pytest.raises(UserError, match="damaged or truncated"):
-        read_dicom(whole[: start + 4] + b"\xff" * (len(whole) - start - 4))
+        read_dicom(whole[: start + 4] + b"\xff" * (len(whole) - start - 20) + whole[-16:])
     monkeypatch.setattr(dicom_isolated, "SECONDS", 0.01)
     with pytest.raises(UserError, match="damaged or truncated"):
         read_dicom(whole)
