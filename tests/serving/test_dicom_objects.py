@@ -44,7 +44,7 @@ def film(request, tmp_path) -> Path:
     pixels += np.arange(37, dtype=np.uint16)
     if request.param == "digital":
         return dicom_files.write(tmp_path / "a.dcm", 4095 - pixels, PhotometricInterpretation="MONOCHROME1", **DIGITAL)
-    return dicom_files.write(tmp_path / "a.dcm", pixels, **STUDY)
+    return dicom_files.write(tmp_path / "a.dcm", pixels, PatientOrientation="CC", **STUDY)  # as CBIS-DDSM has it
 
 
 def saved(made, path):
@@ -95,7 +95,7 @@ def test_belongs_to_the_sources_patient_and_study(film):
     (series,) = made.ReferencedSeriesSequence
     assert series.SeriesInstanceUID == source.SeriesInstanceUID
     assert series.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID == source.SOPInstanceUID
-    assert made.get("PatientOrientation", "") == source.get("PatientOrientation", "")
+    assert made.PatientOrientation == (source.PatientOrientation if source.PatientOrientation != "CC" else "")
     spacing = source.get("ImagerPixelSpacing")
     shared = made.SharedFunctionalGroupsSequence[0]
     measures = shared.PixelMeasuresSequence[0].PixelSpacing if "PixelMeasuresSequence" in shared else None

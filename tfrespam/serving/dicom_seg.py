@@ -51,7 +51,7 @@ def segmentation(source: Dataset, mask: np.ndarray, algorithm: Algorithm,
             series_description="Mass: " + ("mask" if kind == "BINARY" else "probability"),
             content_label="MASS",
         )
-        made.PatientOrientation = source.get("PatientOrientation", "")  # of rows and columns, which are the source's
+        made.PatientOrientation = _orientation(source)
         _with_spacing(made, source)
         return made
 
@@ -84,6 +84,14 @@ def _description(source: Dataset, algorithm: Algorithm):
         modifier = highdicom.sr.CodedConcept(side.value, side.scheme_designator, side.meaning)
         made.AnatomicRegionSequence[0].AnatomicRegionModifierSequence = [modifier]
     return made
+
+
+def _orientation(source: Dataset) -> list[str] | str:
+    """The directions of rows and columns, which are the source's; "" where it has put something else there."""
+    stored = source.get("PatientOrientation") or ""
+    directions = [str(each) for each in stored] if not isinstance(stored, str) else [stored]
+    valid = len(directions) == 2 and all(each and set(each) <= set("LRAPHF") for each in directions)
+    return directions if valid else ""
 
 
 def _with_spacing(made: Dataset, source: Dataset) -> None:

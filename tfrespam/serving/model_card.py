@@ -56,7 +56,7 @@ def _network(known: Mapping[str, Any]) -> str:
 
 def _use(known: Mapping[str, Any]) -> str:
     view = VIEWS.get(dict(known.get("data") or {}).get("view", ""), "Which pictures it was made for is not recorded.")
-    return (f"For research on the segmentation of breast masses in mammograms; {known['intended_use']}.\n\n{view}\n\n"
+    return (f"Segmentation of breast masses in mammograms, for {known['intended_use']}.\n\n{view}\n\n"
             "Out of scope: diagnosis, screening, triage, treatment planning; calcifications, distortions and "
             "asymmetries without a mass; ultrasound, tomosynthesis, MRI.")  # fmt: skip
 
