@@ -103,7 +103,8 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     audit = protocols.leak_audit(prepared.table, judged, trained)
     if split != "train":
         protocols.refuse_leaks(audit, data.protocol)
-    threshold = metadata.get("threshold", 0.5) if threshold is None else threshold
+    if threshold is None:
+        threshold = metadata.get("film_threshold" if _scans(exported, prepared) else "threshold", 0.5)
     table = {name: values[judged] for name, values in prepared.table.items()}
     findings = []
     pairs = _predictions(exported, prepared, judged)
@@ -150,6 +151,11 @@ def _view(metadata: dict) -> str:
     return dict(metadata.get("data") or {}).get("view", "roi")
 
 
+def _scans(exported, prepared) -> bool:
+    """Whether a network that was trained on crops is to find masses on whole films."""
+    return prepared.facts["view"] == "film" and _view(exported.metadata) == "roi"
+
+
 def _watched(pairs: Iterator, threshold: float, findings: list) -> Iterator:
     """The pairs of `_predictions`; what is found on each film is appended to `findings` on the way."""
     from tfrespam.evaluation.detection import find
@@ -163,8 +169,7 @@ def _predictions(exported, prepared, chosen) -> Iterator:
     """(reference (H, W) bool, probability (H, W) float32) for each chosen example, under a progress bar."""
     from tfrespam.data import pipeline
 
-    scans = prepared.facts["view"] == "film" and _view(exported.metadata) == "roi"
-    segment = exported.scan_images if scans else exported.predict_images
+    segment = exported.scan_images if _scans(exported, prepared) else exported.predict_images
     bar, advance = cli.progress("judging", int(chosen.sum()))
     with bar:
         for images, references in pipeline.evaluation(prepared, chosen, batch_size=8).as_numpy_iterator():

@@ -75,19 +75,23 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
         UserError: The model gives NaN, or the exported graph or the other format differs from it.
     """
     from tfrespam.files import whole_directory
+    from tfrespam.serving.film import film_threshold, tile_shares
     from tfrespam.serving.saved_model import fingerprint, versions
     from tfrespam.serving.signatures import export_archive
     from tfrespam.serving.warmup import write_warmup
 
+    data = {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
     if keep_aspect is None:
-        keep_aspect = dict(metadata.get("data") or {}).get("view") == "film"
-    size = _image_size(model)
+        keep_aspect = data["view"] == "film"
+    size, shares = _image_size(model), tile_shares(data["view"], data["context"])
+    film_level = film_threshold(data["view"], threshold)
     with _alone(Path(models_dir) / name) as experiment:
         version = max(versions(experiment), default=0) + 1
         with whole_directory(experiment / str(version)) as folder:
-            export_archive(model, folder, size, threshold, keep_aspect)
+            export_archive(model, folder, size, threshold, keep_aspect, shares, film_level)
             about = _about(model, metadata.get("flops")) | {"name": name, "version": version, "image_size": size,
-                                                            "threshold": threshold, "keep_aspect": keep_aspect}
+                                                            "threshold": threshold, "keep_aspect": keep_aspect,
+                                                            "tile_shares": shares, "film_threshold": film_level}
             _check_parity(model, folder, size)
             if also:
                 _convert(model, folder, size, also)

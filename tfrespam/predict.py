@@ -66,7 +66,7 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     _check_box(box, cases, segmenter.metadata)
     settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
                 "patient_ids": patient_ids, "dicom": Wanted(dicom_seg, dicom_probability, dicom_sr),
-                "algorithm": _algorithm(segmenter, served_name, threshold)}  # fmt: skip
+                "algorithms": _algorithms(segmenter, served_name, threshold)}  # fmt: skip
     rows = _predict(cases, segmenter, Path(output), settings, batch_size, 1 if server is None else IN_FLIGHT)
     write_csv(Path(output) / "predictions.csv", rows, FIELDS)
     _say(cases, rows, place, output)
@@ -118,7 +118,7 @@ def _segmenter(model: str | None, models_dir: str, server: str | None, served_na
 
     if server is None:
         path = _model_path(model, models_dir)
-        runtime.before_tensorflow()
+        runtime.load_tensorflow()
         return saved_model.load(path), str(path)
     from tfrespam.serving.client import Client, newest_version
 
@@ -128,15 +128,16 @@ def _segmenter(model: str | None, models_dir: str, server: str | None, served_na
     return client, f"{server}, model {served_name}, version {newest_version(client)}"
 
 
-def _algorithm(segmenter: "Segmenter", served_name: str, threshold: float | None) -> "Algorithm":
-    """How DICOM objects name the network; what a server does not tell about it is unknown."""
+def _algorithms(segmenter: "Segmenter", served_name: str, threshold: float | None) -> "dict[str, Algorithm]":
+    """How DICOM objects name the network, for each region; what a server does not tell about it is unknown."""
     from tfrespam.serving.dicom_source import Algorithm
     from tfrespam.serving.saved_model import ExportedModel, fingerprint
 
     metadata = segmenter.metadata
     if isinstance(segmenter, ExportedModel) and "sha256" not in metadata:
         metadata = {**metadata, "sha256": fingerprint(segmenter.path)}
-    return Algorithm.of(metadata, served_name, threshold)
+    return {region: Algorithm.of(metadata, served_name, threshold, film=region == "film")
+            for region in ("picture", "film", "box")}  # fmt: skip
 
 
 def _model_path(model: str | None, models_dir: str) -> Path:
@@ -210,7 +211,7 @@ def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
     if any(settings["dicom"]) and kind(case.file) == "DICOM":
         try:
             write_objects(case.file, folder / case.name, mask, probability / np.float32(65535), extent(mask),
-                          case.picture.spacing_mm, settings["algorithm"], settings["dicom"])  # fmt: skip
+                          case.picture.spacing_mm, settings["algorithms"][case.region], settings["dicom"])  # fmt: skip
         except UserError as error:
             case.fault = str(error)
             return row | {"status": f"failed: {error}"}

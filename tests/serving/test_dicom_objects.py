@@ -174,3 +174,12 @@ def test_dciodvfy_finds_no_error(film, tmp_path):
     for path in write_all(film, tmp_path):
         said = subprocess.run(["dciodvfy", path], capture_output=True, text=True).stderr
         assert not [line for line in said.splitlines() if line.startswith("Error")], path.name
+
+
+def test_thresholds_are_the_models_own_the_films_or_the_users():
+    known = {"name": "m", "version": 2, "threshold": 0.5, "film_threshold": 0.9, "sha256": "x"}
+    found = [Algorithm.of(known, "s", given, film).threshold
+             for given, film in ((None, False), (None, True), (0.3, True))]  # fmt: skip
+    assert found == [0.5, 0.9, 0.3]
+    unknown = Algorithm.of({}, "served", None)
+    assert unknown.name == "served" and unknown.parameters == {"threshold": "unknown", "model_sha256": "unknown"}

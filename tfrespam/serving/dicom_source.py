@@ -29,17 +29,25 @@ class Algorithm:
     name: str  # the experiment
     version: str  # tfrespam's, and the model's
     sha256: str  # of graph and weights; "" when unknown
-    threshold: float
+    threshold: float | None  # None when only a server knows it
 
     @classmethod
-    def of(cls, metadata: Mapping[str, Any], served: str, threshold: float | None) -> "Algorithm":
-        """From metadata.json where it is at hand; `served` names the model otherwise."""
+    def of(cls, metadata: Mapping[str, Any], served: str, threshold: float | None, film: bool = False) -> "Algorithm":
+        """From metadata.json where it is at hand; `served` names the model otherwise.
+
+        Args:
+            metadata: {} when it is not at hand.
+            served: The model's name on a server.
+            threshold: The user's, or None for the model's own.
+            film: Whether for a scan of a whole film, which may have a threshold of its own.
+        """
         from tfrespam import __version__
 
         name = str(metadata.get("name") or served)
         version = f"tfrespam {__version__}, model {metadata.get('version', 'unknown')}"
-        return cls(name, version, str(metadata.get("sha256", "")),
-                   metadata.get("threshold", 0.5) if threshold is None else threshold)  # fmt: skip
+        own = metadata.get("threshold")
+        own = metadata.get("film_threshold", own) if film else own
+        return cls(name, version, str(metadata.get("sha256", "")), own if threshold is None else threshold)
 
     @property
     def serial_number(self) -> str:
@@ -49,7 +57,8 @@ class Algorithm:
     @property
     def parameters(self) -> dict[str, str]:
         """What Algorithm Parameters tells."""
-        return {"threshold": f"{self.threshold:g}", "model_sha256": self.sha256 or "unknown"}
+        threshold = "unknown" if self.threshold is None else f"{self.threshold:g}"
+        return {"threshold": threshold, "model_sha256": self.sha256 or "unknown"}
 
 
 def read_source(path: Path) -> Dataset:

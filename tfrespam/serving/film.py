@@ -7,6 +7,23 @@ import tensorflow as tf
 from tfrespam.serving import breast, tiles
 from tfrespam.serving.resize import resize
 
+# How a crop network scans: chosen on real films, see docs/films.md.
+MASS_SHARES = 0.066, 0.1  # lengths of masses over the breast's longest side: CBIS-DDSM's median, and a large one
+CROP_THRESHOLD = 0.9  # having been shown nothing but masses, such a network sees one nearly everywhere at 0.5
+
+
+def tile_shares(view: str, context: float) -> tuple[float, ...]:
+    """How a network that was trained on `view` ("roi" or "film", crops of `context`) scans a film, for `segment`.
+
+    A crop network has learnt that a tile is `context` times as large as its mass.
+    """
+    return (1.0,) if view == "film" else tuple(min(round(context * share, 4), 1.0) for share in MASS_SHARES)
+
+
+def film_threshold(view: str, threshold: float) -> float:
+    """Probability from which a pixel of a film belongs to a mass, where `threshold` is the network's own."""
+    return threshold if view == "film" else max(threshold, CROP_THRESHOLD)
+
 
 def segment(network: Callable[[tf.Tensor], tf.Tensor], film: tf.Tensor, side: int, tile_shares: Sequence[float],
             blank: bool) -> tf.Tensor:  # fmt: skip
@@ -28,14 +45,14 @@ def segment(network: Callable[[tf.Tensor], tf.Tensor], film: tf.Tensor, side: in
     inside = breast.pixels(cells, size)
     square = _square_around(breast.box(cells, size))
     picture, interest = _cut(film * inside if blank else film, square), _cut(inside, square)
-    finest = side // 2 * max(map(tiles.half_tiles, tile_shares))
+    finest = max(tiles.length(share, side) for share in tile_shares)
     scans = [_scan(network, picture, interest, side, share, finest) for share in tile_shares]
     probability = tf.add_n(scans) / len(scans)
     return _put_back(_resized(probability, square[2]), square, size) * inside
 
 
 def _scan(network, picture, interest, side, share, finest):
-    length = side // 2 * tiles.half_tiles(share)
+    length = tiles.length(share, side)
     probability = tiles.blend(network, _resized(picture, length), _resized(interest, length), side)
     return _resized(probability, finest)
 

@@ -37,7 +37,7 @@ def _details(known: Mapping[str, Any]) -> str:
         "Input": f"one grey picture, bright = dense, of any size; the graph resizes it to {known['image_size']} x "
                  f"{known['image_size']} pixels, aspect {'kept' if known['keep_aspect'] else 'not kept'}",
         "Output": "a probability for each pixel to belong to a mass, at the picture's own size; mask from "
-                  f"{known['threshold']:g} up",
+                  f"{known['threshold']:g} up, on whole films from {known.get('film_threshold', known['threshold']):g}",
         "Made": f"{known['created']}, tfrespam {known['versions'].get('tfrespam', '')}, source "
                 f"{known['git'] or 'unknown'}",
         "SHA-256 of graph and weights": f"`{known.get('sha256', 'unknown')}`",

@@ -35,7 +35,7 @@ SIGNATURES = {
 
 def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int, threshold: float = 0.5,
                    keep_aspect: bool = False, tile_shares: Sequence[float] = (1.0,),
-                   max_pixels: int = MAX_PIXELS) -> None:  # fmt: skip
+                   film_threshold: float | None = None, max_pixels: int = MAX_PIXELS) -> None:  # fmt: skip
     """Writes `model` as a SavedModel with the signatures described in SIGNATURES.
 
     Everything a caller would otherwise have to repeat is in the graph: decoding, grey values to [0, 1], resizing to
@@ -50,11 +50,13 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
         threshold: Probability from which a pixel belongs to the mask.
         keep_aspect: Whether pictures that are not square are squared with black margins, or else stretched.
         tile_shares: How large the tiles are with which `predict_film` scans a breast, see `film.segment`.
+        film_threshold: As `threshold`, for `predict_film` (default: the same).
         max_pixels: Largest picture that is decoded.
     """
     network_input = tf.TensorSpec([None, image_size, image_size, 1], tf.float32)
     network = tf.function(functools.partial(_probability, model), input_signature=[network_input])
-    graph = _Graph(network, image_size, threshold, keep_aspect, tuple(tile_shares), max_pixels)
+    graph = _Graph(network, image_size, threshold, keep_aspect, tuple(tile_shares),
+                   threshold if film_threshold is None else film_threshold, max_pixels)  # fmt: skip
     data = tf.TensorSpec([None], tf.string, name="image_bytes")
     images = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
     archive = keras.export.ExportArchive()
@@ -74,6 +76,7 @@ class _Graph:
     threshold: float
     keep_aspect: bool
     tile_shares: tuple[float, ...]
+    film_threshold: float
     max_pixels: int
 
     def serving_default(self, image):
@@ -99,19 +102,12 @@ class _Graph:
 
     def _write(self, probability_and_size):
         probability, size = probability_and_size
-        return self._answer(self._from_network(probability[tf.newaxis], size)[0])
+        return _answer(self._from_network(probability[tf.newaxis], size)[0], self.threshold)
 
     def _film(self, data):
         picture, _ = codecs.decode(data, self.max_pixels)
-        return self._answer(film.segment(self.network, picture, self.image_size, self.tile_shares, self.keep_aspect))
-
-    def _answer(self, probability):
-        mask = probability >= self.threshold
-        return {
-            "mask_png_bytes": codecs.encode_mask(mask),
-            "probability_png_bytes": codecs.encode_probability(probability),
-            "tumour_fraction": tf.reduce_mean(tf.cast(mask, tf.float32)),
-        }
+        probability = film.segment(self.network, picture, self.image_size, self.tile_shares, self.keep_aspect)
+        return _answer(probability, self.film_threshold)
 
     def _to_network(self, image):
         if self.keep_aspect:
@@ -126,6 +122,15 @@ class _Graph:
 
 _ANSWER_SPECS = {"mask_png_bytes": tf.TensorSpec([], tf.string), "probability_png_bytes": tf.TensorSpec([], tf.string),
                  "tumour_fraction": tf.TensorSpec([], tf.float32)}  # fmt: skip
+
+
+def _answer(probability, threshold):
+    mask = probability >= threshold
+    return {
+        "mask_png_bytes": codecs.encode_mask(mask),
+        "probability_png_bytes": codecs.encode_probability(probability),
+        "tumour_fraction": tf.reduce_mean(tf.cast(mask, tf.float32)),
+    }
 
 
 def _map(function, elements, specs):

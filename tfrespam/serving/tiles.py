@@ -6,25 +6,26 @@ import numpy as np
 import tensorflow as tf
 
 CHUNK = 8  # tiles that go through the network together: what memory the network takes does not depend on the film
+STEPS = 4  # along a tile's side; a crop network expects a mass in the middle: with 2, the middle of each tile stands out
 OCCUPIED = 0.02  # least share of a tile that must be of interest
 
 
-def half_tiles(share: float) -> int:
-    """Half tiles across a picture of which one tile shows `share` of a side, at least the 2 of a single tile."""
-    return max(round(2 / share), 2)
+def length(share: float, side: int) -> int:
+    """Side in pixels of a picture of which a tile shows about `share` of a side: whole steps, at least one tile."""
+    return side // STEPS * max(round(STEPS / share), STEPS)
 
 
 def blend(network: Callable[[tf.Tensor], tf.Tensor], picture: tf.Tensor, interest: tf.Tensor, side: int) -> tf.Tensor:
     """Probability of every pixel: the mean of the tiles that show it, weighed by a Hann window.
 
-    Tiles lie half a side apart, where the window's weights add up to 1; dividing by their sum makes that exact at
-    the edges too, where fewer tiles meet.
+    Tiles lie a step apart, side / STEPS. There the window's weights add up to a constant; they are divided by their
+    sum, so that they add up to 1 at the edges too, where fewer tiles meet.
 
     Args:
         network: (n, side, side, 1) float32 to probabilities of the same shape, for any n.
-        picture: (S, S, 1) float32, S a multiple of side / 2.
+        picture: (S, S, 1) float32, S a whole number of steps.
         interest: (S, S, 1) float32 of 0 and 1: a tile that holds hardly any 1 is left out.
-        side: Of a tile, in pixels; even.
+        side: Of a tile, in pixels; a multiple of STEPS.
 
     Returns:
         (S, S, 1) float32; 0 where no tile came.
@@ -47,9 +48,10 @@ def blend(network: Callable[[tf.Tensor], tf.Tensor], picture: tf.Tensor, interes
 
 def _corners(interest: tf.Tensor, side: int) -> tf.Tensor:
     """Upper left corners (n, 2) int32 of the tiles that are occupied."""
-    blocks = tf.nn.avg_pool2d(interest[tf.newaxis], side // 2, side // 2, "VALID")
-    occupied = tf.nn.avg_pool2d(blocks, 2, 1, "VALID")[0, :, :, 0] >= OCCUPIED
-    return tf.cast(tf.where(occupied), tf.int32) * (side // 2)
+    step = side // STEPS
+    steps = tf.nn.avg_pool2d(interest[tf.newaxis], step, step, "VALID")
+    occupied = tf.nn.avg_pool2d(steps, STEPS, 1, "VALID")[0, :, :, 0] >= OCCUPIED
+    return tf.cast(tf.where(occupied), tf.int32) * step
 
 
 def _pixels_of(corners: tf.Tensor, side: int) -> tf.Tensor:
