@@ -122,7 +122,7 @@ def _segmenter(model: str | None, models_dir: str, server: str | None, served_na
         return saved_model.load(path), str(path)
     from tfrespam.serving.client import Client, newest_version
 
-    client = Client(server, model=served_name, ca=ca, concurrency=IN_FLIGHT)
+    client = Client(server, model=served_name, ca=ca)
     if model is not None:
         client.metadata = saved_model.read_metadata(saved_model.locate(model))
     return client, f"{server}, model {served_name}, version {newest_version(client)}"

@@ -213,7 +213,8 @@ class HttpDouble(BaseHTTPRequestHandler):
         if rest:
             raise RefusalError("INVALID_ARGUMENT", f"Malformed request: GET {self.path}")
         statuses = self.models.statuses(picked if version is not None or label else None)
-        return json_format.MessageToDict(statuses, preserving_proto_field_name=True)
+        return json_format.MessageToDict(statuses, preserving_proto_field_name=True,
+                                         always_print_fields_with_no_presence=True)  # fmt: skip
 
     def _predict(self, name, version, label, rest, body: bytes) -> dict:
         if rest != ":predict":

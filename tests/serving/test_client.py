@@ -254,6 +254,7 @@ def test_the_double_follows_the_rest_document(double):
         assert refused.status_code == 400 and list(refused.json()) == ["error"]
     assert requests.get(f"{double.rest_address}/v1/models/other", timeout=10).status_code == 404
     status = requests.get(url, timeout=10).json()["model_version_status"]
-    assert status[0] == {"version": "2", "state": "AVAILABLE", "status": {"error_code": "OK"}}
+    fine = {"error_code": "OK", "error_message": ""}
+    assert status[0] == {"version": "2", "state": "AVAILABLE", "status": fine}
     inputs = requests.get(f"{url}/metadata", timeout=10).json()["metadata"]["signature_def"]["signature_def"]
     assert inputs["predict_bytes"]["inputs"]["image_bytes"]["dtype"] == "DT_STRING"
