@@ -14,6 +14,8 @@ STAGES = {  # in the order of the work
     "export": "tfrespam.export",
     "evaluate": "tfrespam.evaluate",
     "compare": "tfrespam.compare",
+    "tune": "tfrespam.tune",
+    "benchmark": "tfrespam.benchmark",
     "predict": "tfrespam.predict",
 }
 

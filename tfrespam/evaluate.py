@@ -19,6 +19,7 @@ def evaluate(
     fold: int | None = None,
     dataset: str | None = None,
     threshold: float | None = None,
+    postprocessing: Literal["none", "dense_crf"] = "none",
 ) -> None:
     """Runs an exported model over a split; writes per_image.csv and summary.json.
 
@@ -35,6 +36,7 @@ def evaluate(
         fold: The patient fold that is held out, 0-4 (default: the one held out in training).
         dataset: Name of the data set (default: the one that the model was trained on).
         threshold: Probability from which a pixel belongs to the mask (default: the model's own).
+        postprocessing: "dense_crf" for DS U-Net's: the masks of a dense CRF on the model's answer and the picture.
     """
     from tfrespam import runtime
 
@@ -46,6 +48,10 @@ def evaluate(
         raise UserError("no exported model found under saved_models/. Name one with --model, or make one with: "
                         "python -m tfrespam.train")
     exported = saved_model.load(path)
+    if postprocessing == "dense_crf":
+        from tfrespam.evaluation.dense_crf import DenseCRF, Refined
+
+        exported = Refined(exported, DenseCRF())
     data = _data_config(exported.metadata, protocol, fold, dataset)
     prepared = choose(data_dir or Experiment().data_dir, data, named=dataset is not None)
     summary = judge(exported, prepared, data, split, Path(output), threshold)

@@ -62,7 +62,7 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
     of the same name wait for each other; no version is ever overwritten.
 
     Args:
-        model: Keras model with the square input (N, S, S, 1).
+        model: Keras model with the square input (N, S, S, 1). Its side outputs, and what only they need, stay behind.
         models_dir: Home of exported models.
         name: The experiment's folder there.
         metadata: What is known about the model (see `describe`); written beside what the export itself knows.
@@ -75,11 +75,13 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
         UserError: The model gives NaN, or the exported graph or the other format differs from it.
     """
     from tfrespam.files import whole_directory
+    from tfrespam.models.blocks import without_sides
     from tfrespam.serving.film import film_threshold, tile_shares
     from tfrespam.serving.saved_model import fingerprint, versions
     from tfrespam.serving.signatures import export_archive
     from tfrespam.serving.warmup import write_warmup
 
+    model = without_sides(model)
     data = {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
     if keep_aspect is None:
         keep_aspect = data["view"] == "film"
@@ -251,7 +253,6 @@ def _check_parity(model, folder: Path, size: int) -> None:
     with tf.device("CPU:0"):  # a GPU may round to TF32 and choose other kernels each time
         expected = tf.function(lambda image: model(image, training=False))(images)
         exported = load(folder).predict_images(images)
-    expected = expected["probability"] if isinstance(expected, dict) else expected
     difference = float(np.max(np.abs(np.asarray(expected, np.float32) - exported)))
     if not difference <= PARITY:  # NaN is not
         raise UserError(f"the exported graph differs from the model by {difference:g}; expected at most {PARITY:g}. "

@@ -7,12 +7,15 @@ patients never seen.
 import dataclasses
 import hashlib
 import json
+import os
+import sys
 from pathlib import Path
 
 from tfrespam import cli
-from tfrespam.config import Experiment, check
+from tfrespam.config import Experiment, check, identity
 from tfrespam.errors import UserError
 from tfrespam.files import alone
+from tfrespam.workplace import workplace
 
 # What `python -m tfrespam.train` does when no --config is named.
 EMBEDDED = {
@@ -29,6 +32,7 @@ EMBEDDED = {
     "training.select": "last",
 }
 PHANTOM_PATIENTS = 90
+EXAMPLES = "examples"  # folder of a run
 
 
 def train(experiment: Experiment) -> None:
@@ -37,8 +41,12 @@ def train(experiment: Experiment) -> None:
     Without options: makes a synthetic (phantom) data set and trains a small ResPAM U-Net on it, in minutes.
     """
     check(experiment)
+    place = workplace(experiment.strategy)
     prepared = _data(experiment)
     folder = run_folder(experiment)
+    if not place.chief:
+        _help(experiment, prepared, folder)
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / ".lock") as free:
         if not free:  # two processes would overwrite each other's weights
@@ -52,12 +60,20 @@ def train(experiment: Experiment) -> None:
         _say(experiment, folder)
 
 
+def _help(experiment: Experiment, prepared, folder: Path) -> None:
+    """What every worker but the chief does: its share of the training, and nothing on disk."""
+    if (folder / "last.keras").exists():
+        cli.console.print(f"{folder}: trained already; the chief does the rest")
+        return
+    devices = _start(experiment)
+    from tfrespam.training.fit import fit
+
+    fit(experiment, prepared, _parts(experiment, prepared), folder, devices)
+
+
 def run_folder(experiment: Experiment) -> Path:
     """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew."""
-    settings = dataclasses.asdict(experiment)
-    for place in ("data_dir", "runs_dir", "models_dir"):
-        settings.pop(place)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(identity(experiment), sort_keys=True, default=str).encode()).hexdigest()[:8]
     data = experiment.data
     fold = "" if data.protocol == "paper" else f"-fold{data.fold}"
     return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"
@@ -84,12 +100,16 @@ def _exported(experiment: Experiment, folder: Path) -> Path | None:
 
 def _data(experiment: Experiment):
     """The prepared data set; the phantom one and the paper's copies are made when they are missing."""
-    from tfrespam.data.prepared import COPIES, find
+    from tfrespam.data.prepared import COPIES, find, find_wider
 
     home, data = Path(experiment.data_dir), experiment.data
+    if experiment.strategy == "multiworker":  # workers that start together must not all make it
+        return find(home, data, COPIES if data.protocol == "paper" else 1)
     if data.dataset == "phantom":
         _make_phantom(home, data)
     prepared = find(home, data)
+    if experiment.augment.recrop:  # said now, not when training starts
+        find_wider(home, data, experiment.augment.recrop, prepared)
     if data.protocol != "paper":
         return prepared
     from tfrespam.prepare import prepare_copies
@@ -110,27 +130,46 @@ def _make_phantom(home: Path, data) -> None:
 
 
 def _run(experiment: Experiment, prepared, folder: Path) -> None:
-    from tfrespam import runtime
-
-    training = experiment.training
     _write_config(experiment, folder)
-    runtime.start(experiment.seed, deterministic=training.deterministic, precision=training.precision)
+    trained = (folder / "last.keras").exists()  # what is left to do is the chief's alone
+    devices = _start(dataclasses.replace(experiment, strategy="none", devices=0) if trained else experiment)
     from tfrespam.data import protocols
 
-    data = experiment.data
-    parts = protocols.parts(prepared.table, data.protocol, data.fold, experiment.seed, data.exclude_films)
+    data, parts = experiment.data, _parts(experiment, prepared)
     trained = protocols.identities(prepared.table, parts["train"])
-    for split in ("train", "validation"):
-        if not parts[split].any():
-            raise UserError(f"split {split!r} of protocol {data.protocol!r}, fold {data.fold}, holds no example in "
-                            f"{prepared.path}. Choose another --data.fold or prepare more patients")
     for split in ("validation", "test"):
         audit = protocols.leak_audit(prepared.table, parts[split], trained)
         protocols.refuse_leaks(audit, data.protocol)
         cli.console.print(f"{split}: {parts[split].sum()} of {len(parts[split])} examples; leak audit "
                           + ", ".join(f"{kind} {count}" for kind, count in audit.items()))  # fmt: skip
-    model = _fit(experiment, prepared, parts, folder)
+    model = _fit(experiment, prepared, parts, folder, devices)
     _publish(experiment, prepared, parts, trained, model, folder)
+
+
+def _start(experiment: Experiment):
+    """Starts TensorFlow; returns the devices that train."""
+    from tfrespam import runtime
+
+    training = experiment.training
+    runtime.load_tensorflow()
+    from tfrespam.training import devices
+
+    started = devices.start(experiment)
+    runtime.start(experiment.seed, deterministic=training.deterministic, precision=training.precision)
+    return started
+
+
+def _parts(experiment: Experiment, prepared) -> dict:
+    """Which examples train, validate and test."""
+    from tfrespam.data import protocols
+
+    data = experiment.data
+    parts = protocols.parts(prepared.table, data.protocol, data.fold, experiment.seed, data.exclude_films)
+    for split in ("train", "validation"):
+        if not parts[split].any():
+            raise UserError(f"split {split!r} of protocol {data.protocol!r}, fold {data.fold}, holds no example in "
+                            f"{prepared.path}. Choose another --data.fold or prepare more patients")
+    return parts
 
 
 def _write_config(experiment: Experiment, folder: Path) -> None:
@@ -145,7 +184,7 @@ def _write_config(experiment: Experiment, folder: Path) -> None:
         temporary.write_text(head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _fit(experiment: Experiment, prepared, parts: dict, folder: Path):
+def _fit(experiment: Experiment, prepared, parts: dict, folder: Path, devices):
     """Trains, or goes on training; returns the model that the experiment selects."""
     import keras
 
@@ -154,7 +193,7 @@ def _fit(experiment: Experiment, prepared, parts: dict, folder: Path):
 
     finished = folder / "last.keras"
     if not finished.exists():
-        model = fit(experiment, prepared, parts, folder)
+        model = fit(experiment, prepared, parts, folder, devices)
         save_model(model, finished)
     return keras.saving.load_model(selected(experiment, folder), compile=False)
 
@@ -188,7 +227,21 @@ def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model
     summaries = {split: evaluate.judge(exported, prepared, experiment.data, split, folder / split)
                  for split in ("validation", "test") if parts[split].any()}  # fmt: skip
     record_scores(path, summaries)
+    _write_examples(prepared, parts["test" if "test" in summaries else "validation"], folder / EXAMPLES)
     write_json(folder / "summary.json", summaries.get("test", summaries["validation"]))
+
+
+def _write_examples(prepared, judged, folder: Path, count: int = 12) -> None:
+    """A few judged pictures as the network takes them, PNG files to try `predict` on."""
+    import numpy as np
+
+    from tfrespam.data.pipeline import encoded
+    from tfrespam.files import whole_directory
+
+    few = judged & (np.cumsum(judged) <= count)
+    with whole_directory(folder) as new:
+        for number, example in enumerate(encoded(prepared, few).as_numpy_iterator(), 1):
+            (new / f"{number:02}.png").write_bytes(example["image"])
 
 
 def _say(experiment: Experiment, folder: Path) -> None:
@@ -197,13 +250,12 @@ def _say(experiment: Experiment, folder: Path) -> None:
     exported = _exported(experiment, folder)
     summary = json.loads((folder / "summary.json").read_text())
     evaluate.say(summary, folder)
-    data, download = experiment.data_dir, Path(experiment.data_dir) / "phantom" / "download"
-    pictures = download if experiment.data.dataset == "phantom" else "PICTURES"
+    data = experiment.data_dir
     cli.console.print(f"""
 run        {folder}  (history.csv, loss_curve.png, per-image results)
 model      {exported}
 next       tensorboard --logdir {folder / "tensorboard"}
-           python -m tfrespam.predict {pictures} --model {exported} --output predictions
+           python -m tfrespam.predict {folder / EXAMPLES} --model {exported} --output predictions
            python -m tfrespam.evaluate --model {exported} --data_dir {data} --split train --output evaluation""")
 
 
@@ -212,7 +264,23 @@ def main() -> None:
 
 
 def train_from_options(**options) -> None:
-    train(Experiment(**options))
+    experiment = Experiment(**options)
+    try:
+        train(experiment)
+    except Exception as error:
+        if experiment.strategy != "multiworker" or not _worker_gone(error):
+            raise
+        # TensorFlow's cluster cannot take a worker back: those that are left begin anew, after the last finished epoch.
+        print("a worker has gone; waiting for its return", file=sys.stderr, flush=True)
+        os.execv(sys.executable, sys.orig_argv)
+
+
+def _worker_gone(error: Exception) -> bool:
+    import tensorflow as tf
+
+    errors = tf.errors
+    return isinstance(error, errors.UnavailableError | errors.AbortedError | errors.CancelledError
+                      | errors.DeadlineExceededError)  # fmt: skip
 
 
 train_from_options.__doc__ = train.__doc__

@@ -59,7 +59,7 @@ def test_the_network_sees_what_preparation_stores():
     cells = breast.region(picture)
     blanked = np.where(breast.pixels(cells, picture.shape), picture, 0)
     square = crop.square_around(breast.box(cells, picture.shape))
-    expected = crop.resize_image(crop.cut(blanked, square, reflect=False), SIDE) / 65535
+    expected = crop.resize_image(crop.cut(blanked, square), SIDE) / 65535
     assert len(seen) == 1 and seen[0].shape == (1, SIDE, SIDE, 1)
     sent, shifts = seen[0][0, :, :, 0], ((0, 0), (1, 0), (0, 1))
     errors = [np.abs(np.roll(sent, shift, (0, 1)) - expected).mean() for shift in shifts]

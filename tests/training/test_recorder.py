@@ -8,6 +8,7 @@ import pytest
 import tiny
 
 from tfrespam.errors import UserError
+from tfrespam.training.averaging import WeightAverage
 from tfrespam.training.recorder import RunRecorder, save_model
 
 
@@ -15,7 +16,7 @@ from tfrespam.training.recorder import RunRecorder, save_model
 def model():
     keras.utils.set_random_seed(2)
     made = tiny.network((8, 8, 1), dropout=0.5)
-    made.compile(keras.optimizers.Adam(0.01, use_ema=True), "mse", run_eagerly=True)
+    made.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=True)
     return made
 
 
@@ -24,15 +25,17 @@ DATA = np.random.default_rng(0).random((6, 8, 8, 1), np.float32)
 
 def run(model, recorder, epochs, first=0):
     model.fit(DATA, DATA, batch_size=3, shuffle=False, verbose=0, initial_epoch=first, epochs=epochs,
-              validation_data=(DATA, DATA), callbacks=[recorder])  # fmt: skip
+              validation_data=(DATA, DATA), callbacks=[recorder.average, recorder])  # fmt: skip
 
 
-def recorder(folder):
-    return RunRecorder(folder, monitor="val_loss")
+def recorder(folder, model):
+    average = WeightAverage(0.9)
+    average.set_model(model)
+    return RunRecorder(folder, average, monitor="val_loss")
 
 
 def test_after_each_epoch_everything_is_on_disk(model, tmp_path):
-    run(model, recorder(tmp_path), 3)
+    run(model, recorder(tmp_path, model), 3)
     assert sorted(os.listdir(tmp_path)) == ["best.keras", "history.csv", "state"]
     with open(tmp_path / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -43,12 +46,15 @@ def test_after_each_epoch_everything_is_on_disk(model, tmp_path):
 
 
 def test_a_restored_model_is_the_one_that_was_left(model, tmp_path):
-    run(model, recorder(tmp_path), 2)
+    run(model, recorder(tmp_path, model), 2)
     keras.utils.set_random_seed(99)
     other = tiny.network((8, 8, 1), dropout=0.5)
-    other.compile(keras.optimizers.Adam(0.01, use_ema=True), "mse", run_eagerly=True)
-    again = recorder(tmp_path)
+    other.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=True)
+    again = recorder(tmp_path, other)
     assert again.restore(other) == 2 and [row["epoch"] for row in again.history] == [1, 2]
+    assert again.average.steps == 4
+    for found, expected in zip(again.average.average, model.get_weights(), strict=True):  # fit ended with the average
+        np.testing.assert_array_equal(found, expected)
     known = json.loads((tmp_path / "state" / "state.json").read_text())
     assert [variable.numpy().tolist() for variable in other.non_trainable_variables
             if variable.path.endswith("seed_generator_state")] == known["random_states"] != []  # fmt: skip
@@ -56,28 +62,28 @@ def test_a_restored_model_is_the_one_that_was_left(model, tmp_path):
 
 
 def test_a_new_run_starts_at_the_beginning(model, tmp_path):
-    assert recorder(tmp_path).restore(model) == 0
+    assert recorder(tmp_path, model).restore(model) == 0
 
 
 def test_best_is_the_highest_and_the_earliest_of_equals(tmp_path):
-    made = RunRecorder(tmp_path, "x")
+    made = RunRecorder(tmp_path, WeightAverage(0.0), "x")
     assert made.best is None
     made.history = [{"epoch": epoch, "x": x} for epoch, x in enumerate((0.2, 0.7, 0.3, 0.7), 1)]
     assert made.best["epoch"] == 2
 
 
 def test_best_weights_are_their_average(model, tmp_path):
-    run(model, recorder(tmp_path), 1)
+    run(model, recorder(tmp_path, model), 1)
     best = keras.saving.load_model(tmp_path / "best.keras", compile=False)
-    # Keras puts the average in place when fit ends
+    # fit ends with the average in place
     for found, expected in zip(best.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_epoch(model, tmp_path):
-    run(model, recorder(tmp_path), 1)
+    run(model, recorder(tmp_path, model), 1)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    made = recorder(tmp_path)
+    made = recorder(tmp_path, model)
     made.restore(model)
     model.get_layer("conv").kernel.assign(np.full((3, 3, 1, 4), np.nan))
     with pytest.raises(UserError, match="training loss became nan in epoch 2.*last good epoch is kept"):

@@ -8,7 +8,7 @@ import numpy as np
 from tfrespam.errors import UserError
 
 # Raise a number with every change of what is cut out: data sets prepared before are then made anew.
-POLICY = {"roi": 2, "film": 3}
+POLICY = {"roi": 3, "film": 3}
 Box = tuple[int, int, int, int]  # y0, x0, y1, x1 in film pixels, half open; may reach beyond the film
 
 
@@ -28,27 +28,21 @@ def jitter(lesion_id: str) -> tuple[float, float]:
 def roi_box(mask: np.ndarray, lesion_id: str, context: float) -> Box:
     """Square of side `context` x the longest box side, shifted by at most half of the margin that leaves.
 
-    Without the shift a network could learn that masses are always centred. Near the film's edge the square is moved
-    into the film as far as it fits: beyond the edge there are only reflections, and a reflected mass is a second one.
+    Without the shift a network could learn that masses are always centred. Near the film's edge the square reaches
+    beyond it.
     """
-    return square_with_context(bounding_box(mask), context, mask.shape, jitter(lesion_id))
+    return square_with_context(bounding_box(mask), context, jitter(lesion_id))
 
 
-def square_with_context(box: Box, context: float, shape: tuple[int, int],
-                        shift: tuple[float, float] = (0.0, 0.0)) -> Box:  # fmt: skip
+def square_with_context(box: Box, context: float, shift: tuple[float, float] = (0.0, 0.0)) -> Box:
     """As `roi_box`, around any lesion's box; `shift`, in [-1, 1], is down and right, 0 for the lesion in the middle."""
     y0, x0, y1, x1 = box
     longest = max(y1 - y0, x1 - x0)
     side = max(round(context * longest), 8)
     reach = (side - longest) / 4
-    top = _inside(round((y0 + y1 - side) / 2 + shift[0] * reach), side, shape[0])
-    left = _inside(round((x0 + x1 - side) / 2 + shift[1] * reach), side, shape[1])
+    top = round((y0 + y1 - side) / 2 + shift[0] * reach)
+    left = round((x0 + x1 - side) / 2 + shift[1] * reach)
     return top, left, top + side, left + side
-
-
-def _inside(start: int, side: int, length: int) -> int:
-    """`start` moved so that `side` pixels from it lie within 0..length; as it is when they cannot."""
-    return start if side > length else min(max(start, 0), length - side)
 
 
 def square_around(box: Box) -> Box:
@@ -59,18 +53,15 @@ def square_around(box: Box) -> Box:
     return top, left, top + side, left + side
 
 
-def cut(picture: np.ndarray, box: Box, *, reflect: bool = True) -> np.ndarray:
-    """The part of `picture` (H, W) inside `box`; what lies beyond the edge is reflected, or zero."""
+def cut(picture: np.ndarray, box: Box) -> np.ndarray:
+    """The part of `picture` (H, W) inside `box`; zero beyond the film, where there is neither tissue nor mass."""
     y0, x0, y1, x1 = box
     rows, columns = picture.shape
     inside = picture[max(y0, 0) : min(y1, rows), max(x0, 0) : min(x1, columns)]
     if not inside.size:
         raise UserError(f"crop {box} lies outside its film. Expected an overlap with {rows} x {columns} pixels")
     margins = max(-y0, 0), max(y1 - rows, 0), max(-x0, 0), max(x1 - columns, 0)
-    if not any(margins):
-        return inside
-    border = cv2.BORDER_REFLECT if reflect else cv2.BORDER_CONSTANT
-    return cv2.copyMakeBorder(inside, *margins, border)
+    return cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT) if any(margins) else inside
 
 
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:

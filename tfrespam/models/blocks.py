@@ -3,9 +3,9 @@
 import keras
 from keras import layers
 
-from tfrespam.layers import ImageStandardization
+from tfrespam.layers import ImageStandardization, LocalContrast
 
-NORMALIZATIONS = ("none", "standardize")
+NORMALIZATIONS = ("none", "standardize", "local_contrast")
 
 
 def scaled(channels: int, width: float) -> int:
@@ -16,7 +16,11 @@ def scaled(channels: int, width: float) -> int:
 def image_input(input_shape, multiple: int, normalization: str = "none"):
     """The input `image` (H, W, C), grey values in [0, 1], and the tensor that the first layer sees.
 
-    Raises ValueError where H or W is not a multiple of `multiple`, the network's total stride.
+    Args:
+        input_shape: (height, width, channels).
+        multiple: The network's total stride, of which height and width must be multiples (or ValueError).
+        normalization: "none"; "standardize" for mean 0 and variance 1 in each picture; "local_contrast" for that and,
+            as further channels, each pixel against a window of a quarter of the picture's height around it.
     """
     if len(input_shape) != 3 or input_shape[2] is None or input_shape[2] < 1:
         raise ValueError("Argument `input_shape` must be (height, width, channels). "
@@ -26,7 +30,18 @@ def image_input(input_shape, multiple: int, normalization: str = "none"):
                          f"1/{multiple} and doubles them again. Received: input_shape={tuple(input_shape)}")
     check_choice("normalization", normalization, NORMALIZATIONS)
     image = keras.Input(tuple(input_shape), name="image")
-    return image, ImageStandardization(name="standardize")(image) if normalization == "standardize" else image
+    return image, _normalized(image, normalization)
+
+
+def _normalized(image, normalization):
+    """The picture as it is, standardised, or standardised and beside it each pixel against its neighbourhood."""
+    if normalization == "none":
+        return image
+    standardized = ImageStandardization(name="standardize")(image)
+    if normalization == "standardize":
+        return standardized
+    local = LocalContrast(image.shape[1] // 4 + 1, name="local_contrast")(image)
+    return layers.Concatenate(name="normalized")([standardized, local])
 
 
 def probability(features, kernel_size=1):
@@ -35,9 +50,33 @@ def probability(features, kernel_size=1):
     return layers.Activation("sigmoid", dtype="float32", name="probability")(logits)
 
 
+def side_mask(features, factor, name):
+    """A side output (H, W, 1), float32: what the features alone, `factor` times smaller, say of the mass."""
+    logits = layers.Conv2D(1, 1, dtype="float32", name=f"{name}_conv")(features)
+    logits = layers.UpSampling2D(factor, interpolation="bilinear", dtype="float32", name=f"{name}_up")(logits)
+    return layers.Activation("sigmoid", dtype="float32", name=name)(logits)
+
+
+def outputs(probability, sides):
+    """What a network's model gives: `probability` alone, or with the side outputs, a dict of names."""
+    return {"probability": probability, **sides} if sides else probability
+
+
+def without_sides(model: keras.Model) -> keras.Model:
+    """The network from `image` to `probability` alone, without what only its side outputs need; same weights."""
+    if not isinstance(model.output, dict):
+        return model
+    return keras.Model(model.input, model.output["probability"], name=model.name)
+
+
 def batch_norm(name: str):
     """Batch normalisation with PyTorch's constants, as in `tfrespam.layers.ConvUnit`."""
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
+
+
+def norm_relu(features, name):
+    """Batch normalisation and ReLU: what comes before a convolution of a densely connected block."""
+    return layers.ReLU(name=f"{name}_relu")(batch_norm(f"{name}_bn")(features))
 
 
 def conv_relu(features, filters, name, kernel_size=3, strides=1, batch_normalization=False, dilation_rate=1):

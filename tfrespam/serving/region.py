@@ -34,7 +34,7 @@ def around(box: Box, context: float, shape: tuple[int, int]) -> Box:
     if not (0 <= y0 < y1 <= shape[0] and 0 <= x0 < x1 <= shape[1]):
         raise UserError(f"--box must be Y0 X0 Y1 X1 with Y0 < Y1 and X0 < X1, inside the picture of {shape[0]} x "
                         f"{shape[1]} pixels. Received: {y0} {x0} {y1} {x1}")  # fmt: skip
-    return crop.square_with_context(box, context, shape)
+    return crop.square_with_context(box, context)
 
 
 def cut(pixels: np.ndarray, square: Box) -> bytes:

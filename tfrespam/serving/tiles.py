@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 CHUNK = 8  # tiles that go through the network together: what memory the network takes does not depend on the film
-STEPS = 4  # along a tile's side; a crop network expects a mass in the middle: with 2, the middle of each tile stands out
+STEPS = 4  # a side; a crop network expects a mass in the middle, and with 2 steps the middle of each tile stands out
 OCCUPIED = 0.02  # least share of a tile that must be of interest
 
 

@@ -1,42 +1,105 @@
-"""The running average of the weights (Polyak averaging), looked at without disturbing training."""
+"""The running average of the weights (Polyak averaging): what is validated, shown and exported.
+
+Keras' `use_ema` averages what is trained, not the statistics of batch normalisation: those stay the last step's and fit
+other weights than the averaged ones.
+"""
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import keras
+import numpy as np
+import tensorflow as tf
+
+FILE = "average.npz"
 
 
-def _optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
-    return getattr(model.optimizer, "inner_optimizer", model.optimizer)  # mixed_float16 wraps it
+class WeightAverage(keras.callbacks.Callback):
+    """Averages a network's floating-point weights over the steps; validation runs on the average, `fit` ends with it.
 
+    average <- m average + (1 - m) weights after every step, m = min(momentum, (1 + steps) / (10 + steps)): the rising m
+    forgets the random start within the first epoch.
 
-@contextlib.contextmanager
-def averaged_weights(model: keras.Model) -> Iterator[None]:
-    """`model` holds the average of its weights inside the block, and exactly its own again behind it.
-
-    Keras' SwapEMAWeights swaps by adding and subtracting, which changes the last bits: a resumed run would drift away
-    from an undisturbed one.
+    Args:
+        momentum: Largest m, in [0, 1); 0 switches averaging off.
     """
-    optimizer = _optimizer(model)
-    if not optimizer.use_ema:
-        yield
-        return
-    own = [variable.numpy() for variable in model.trainable_variables]
-    for variable, average in zip(model.trainable_variables, optimizer._model_variables_moving_average, strict=True):
-        variable.assign(average)
-    try:
-        yield
-    finally:
-        for variable, value in zip(model.trainable_variables, own, strict=True):
-            variable.assign(value)
 
+    def __init__(self, momentum: float):
+        super().__init__()
+        self.momentum = momentum
+        self.steps = 0
+        self.average: list[tf.Variable] = []
 
-class ValidateAverage(keras.callbacks.Callback):
-    """Runs every validation pass of `fit` on the averaged weights."""
+    def set_model(self, model):
+        super().set_model(model)
+        if self.momentum and not self.average:
+            self.average = [tf.Variable(weight, trainable=False) for weight in _floating(model)]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._seen = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not self.momentum:
+            return
+        passed = batch + 1 - self._seen  # several with steps_per_execution
+        self._seen = batch + 1
+        self.steps += passed
+        momentum = min(self.momentum, (1 + self.steps) / (10 + self.steps)) ** passed
+        self._update(tf.constant(momentum, tf.float32))
+
+    @tf.function
+    def _update(self, momentum):
+        for average, weight in zip(self.average, _floating(self.model), strict=True):
+            share = tf.cast(1.0 - momentum, average.dtype)
+            average.assign_sub(share * (average - tf.convert_to_tensor(weight)))
 
     def on_test_begin(self, logs=None):
-        self._block = averaged_weights(self.model)
+        self._block = self.in_place()
         self._block.__enter__()
 
     def on_test_end(self, logs=None):
         self._block.__exit__(None, None, None)
+
+    def on_train_end(self, logs=None):
+        self.finish()
+
+    def finish(self) -> None:
+        """Leaves the average in the model for good."""
+        for weight, average in zip(_floating(self.model) if self.average else (), self.average, strict=True):
+            weight.assign(average)
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The model holds the average inside the block, and exactly its own weights again behind it."""
+        own = [weight.numpy() for weight in _floating(self.model)] if self.average else []
+        self.finish()
+        try:
+            yield
+        finally:
+            for weight, value in zip(_floating(self.model) if own else (), own, strict=True):
+                weight.assign(value)
+
+    def save(self, folder: Path) -> None:
+        """Writes the average into `folder`; nothing when there is none."""
+        if self.average:
+            np.savez(folder / FILE, steps=self.steps, *[average.numpy() for average in self.average])  # noqa: B026
+
+    def restore(self, folder: Path) -> None:
+        """Goes on from what `save` wrote; the model must have been set."""
+        if self.average:
+            with np.load(folder / FILE, allow_pickle=False) as known:
+                self.steps = int(known["steps"])
+                for position, average in enumerate(self.average):
+                    average.assign(known[f"arr_{position}"])
+
+
+def network_of(model: keras.Model) -> keras.Model:
+    """The network inside a model that only trains it (`SideSupervision`, `Adversarial`); any other model itself."""
+    return getattr(model, "network", model)
+
+
+def _floating(model: keras.Model) -> list:
+    """The network's weights that can be averaged; counters cannot."""
+    weights = network_of(model).weights
+    return [weight.value for weight in weights if keras.backend.is_float_dtype(weight.dtype)]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tfrespam.files import whole_file
-from tfrespam.training.averaging import averaged_weights
+from tfrespam.training.averaging import WeightAverage
 
 TRUTH, PREDICTION = (64, 220, 96), (255, 80, 64)  # RGB
 
@@ -35,18 +35,19 @@ class PredictionPictures(keras.callbacks.Callback):
     Args:
         folder: TensorBoard folder of its own (two writers in one folder disturb each other).
         images, masks: (N, H, W, 1) float32, the cases shown.
+        average: The running average of the weights, which predicts.
     """
 
-    def __init__(self, folder: Path, images: np.ndarray, masks: np.ndarray):
+    def __init__(self, folder: Path, images: np.ndarray, masks: np.ndarray, average: WeightAverage):
         super().__init__()
-        self.folder, self.images, self.masks = Path(folder), images, masks
+        self.folder, self.images, self.masks, self.average = Path(folder), images, masks, average
         self._writer = None
 
     def on_epoch_end(self, epoch, logs=None):
         import tensorflow as tf
 
         self._writer = self._writer or tf.summary.create_file_writer(str(self.folder))
-        with averaged_weights(self.model):
+        with self.average.in_place():
             output = self.model(self.images, training=False)
         probability = np.asarray(output["probability"] if isinstance(output, dict) else output)
         panels = [contours(image[..., 0], truth[..., 0] > 0.5, found[..., 0] >= 0.5)

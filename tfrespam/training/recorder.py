@@ -14,7 +14,7 @@ import keras
 
 from tfrespam.errors import UserError
 from tfrespam.files import recover_directory, whole_directory, whole_file, write_csv
-from tfrespam.training.averaging import averaged_weights
+from tfrespam.training.averaging import WeightAverage, network_of
 
 
 class RunRecorder(keras.callbacks.Callback):
@@ -22,12 +22,13 @@ class RunRecorder(keras.callbacks.Callback):
 
     Args:
         folder: The run's folder.
+        average: The running average of the model's weights; the best weights are its.
         monitor: Logged value whose maximum decides which weights are best.
     """
 
-    def __init__(self, folder: Path, monitor: str = "val_dice"):
+    def __init__(self, folder: Path, average: WeightAverage, monitor: str = "val_dice"):
         super().__init__()
-        self.folder, self.monitor = Path(folder), monitor
+        self.folder, self.average, self.monitor = Path(folder), average, monitor
         self.history: list[dict] = []
         self._started = 0.0
 
@@ -41,6 +42,7 @@ class RunRecorder(keras.callbacks.Callback):
         self.history = known["history"]
         model.optimizer.build(model.trainable_variables)
         model.load_weights(state / "model.weights.h5")
+        self.average.restore(state)
         for variable, value in zip(_random_states(model), known.get("random_states", []), strict=True):
             variable.assign(value)
         return len(self.history)
@@ -62,11 +64,12 @@ class RunRecorder(keras.callbacks.Callback):
                             "--training.clip_norm, and check the data set's pictures")
         self.history.append(row)
         if self.best is row:
-            with averaged_weights(self.model):
+            with self.average.in_place():
                 save_model(self.model, self.folder / "best.keras")
         write_csv(self.folder / "history.csv", self.history)
         with whole_directory(self.folder / "state") as state:
             self.model.save_weights(state / "model.weights.h5")
+            self.average.save(state)
             known = {"history": self.history, "random_states": [v.numpy().tolist() for v in _random_states(self.model)]}
             (state / "state.json").write_text(json.dumps(known), encoding="utf-8")
 
@@ -78,6 +81,6 @@ def _random_states(model: keras.Model) -> list:
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Writes a .keras file, whole or not at all."""
+    """Writes the network as a .keras file, whole or not at all."""
     with whole_file(path) as temporary:
-        model.save(temporary)
+        network_of(model).save(temporary)

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from scipy import special
+
+from tfrespam.evaluation.calibration import cross_entropy, fit_temperature, reliability
+
+RNG = np.random.default_rng(0)
+
+
+def pixels(temperature, count=200_000):
+    """Probabilities that are right, and what a network would say that is `temperature` times too sure."""
+    logit = RNG.normal(0, 2, count)
+    mask = RNG.random(count) < special.expit(logit)
+    return special.expit(logit * temperature).reshape(2, -1, 10), mask.reshape(2, -1, 10)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_that_was_put_in_is_found(temperature):
+    probability, mask = pixels(temperature)
+    assert fit_temperature(probability, mask) == pytest.approx(temperature, rel=0.03)
+
+
+def test_no_other_temperature_is_better():
+    probability, mask = pixels(2.0, 5000)
+    found = fit_temperature(probability, mask)
+    best = cross_entropy(probability, mask, found)
+    assert all(best <= cross_entropy(probability, mask, found * factor) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
+
+
+def test_cross_entropy_is_what_its_name_says():
+    probability, mask = np.array([0.2, 0.9, 0.6]), np.array([0, 1, 0])
+    assert cross_entropy(probability, mask) == pytest.approx(-np.log([0.8, 0.9, 0.4]).mean())
+    assert np.isfinite(cross_entropy(np.array([0.0, 1.0]), np.array([1, 0])))
+
+
+def test_reliability_of_pixels_counted_by_hand():
+    found = reliability(np.array([0.0, 0.1, 0.1, 0.6, 1.0]), np.array([0, 0, 1, 1, 1]), bins=4)
+    np.testing.assert_array_equal(found.pixels, [3, 0, 1, 1])
+    np.testing.assert_allclose(found.probability, [0.2 / 3, np.nan, 0.6, 1.0])
+    np.testing.assert_allclose(found.frequency, [1 / 3, np.nan, 1, 1])
+    assert found.error == pytest.approx((abs(1 / 3 - 0.2 / 3) * 3 + 0.4) / 5)
+
+
+def test_calibrating_lowers_the_error():
+    probability, mask = pixels(3.0)
+    temperature = fit_temperature(probability, mask)
+    calibrated = special.expit(special.logit(probability) / temperature)
+    assert reliability(calibrated, mask).error < 0.01 < 0.05 < reliability(probability, mask).error
+
+
+@pytest.mark.parametrize("mask", [np.zeros(4), np.ones(4)])
+def test_pixels_of_one_kind_have_no_temperature(mask):
+    with pytest.raises(ValueError, match="pixels of both kinds. Received: 4 pixels"):
+        fit_temperature(np.full(4, 0.5), mask)
