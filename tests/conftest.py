@@ -44,3 +44,18 @@ def trained(data_dir, tmp_path_factory):
     experiment = tiny.experiment(tmp_path_factory.mktemp("trained"), data_dir)
     train(experiment)
     return experiment, run_folder(experiment)
+
+
+@pytest.fixture(scope="session")
+def small_export(tmp_path_factory):
+    """A served model's folder with two equal versions of the network in small_model.py."""
+    import shutil
+
+    from small_model import small_model
+
+    from tfrespam.export import export_model
+
+    home = tmp_path_factory.mktemp("served")
+    first = export_model(small_model(), home, "tfrespam", {"model": "small"})
+    shutil.copytree(first, home / "tfrespam" / "2")
+    return home / "tfrespam"

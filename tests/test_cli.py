@@ -139,3 +139,19 @@ def test_help_takes_less_than_a_second(name):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert answer.returncode == 0 and "usage:" in answer.stdout and "--config" in answer.stdout
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+
+
+def test_a_switch_needs_no_value():
+    def stage(*inputs: str, loud: bool = False, name: str = "") -> None:
+        """Does it.
+
+        Args:
+            inputs: Things.
+            loud: Whether loudly.
+            name: A name.
+        """
+
+    for given, loud in (("--loud a", True), ("a --loud", True), ("a --loud false", False), ("a --loud=no", False),
+                        ("a", False), ("a --loud --name b", True)):  # fmt: skip
+        inputs, options = cli.parse(stage, given.split())
+        assert inputs == ["a"] and options["loud"] is loud

@@ -18,6 +18,8 @@ from tfrespam.config import Experiment
 from tfrespam.errors import UserError
 from tfrespam.export import describe, export_model
 from tfrespam.serving import saved_model
+from tfrespam.serving.signatures import SIGNATURES
+from tfrespam.serving.warmup import WARMUP
 
 CONFIG = {"name": "mine", "seed": 3, "models_dir": "saved_models", "data": {"view": "roi", "context": 1.6},
           "model": {"name": "unet", "width": 0.25, "options": {"depth": 4}},
@@ -50,7 +52,11 @@ def test_publishes_the_next_version_with_all_that_is_known(model, tmp_path):
     assert known["image_size"] == SIZE and known["threshold"] == 0.3 and known["keep_aspect"] is False
     assert known["parameters"] == model.count_params() and known["flops"] > 1000
     assert known["name"] == "mine" and known["version"] == 1
-    assert set(known["signatures"]) == {"serving_default", "predict_bytes", "predict_film"}
+    assert known["signatures"] == SIGNATURES and known["input_meaning"]
+    assert known["sha256"] == saved_model.fingerprint(first)
+    assert {"saved_model.pb", "variables", "assets.extra", "metadata.json", "model_card.md"} <= set(os.listdir(first))
+    assert (first / WARMUP).stat().st_size > 1000
+    assert "# Model card: mine, version 1" in (first / "model_card.md").read_text()
     assert known["versions"]["keras"] == keras.__version__ and known["licence"] and "git" in known
     images = np.random.default_rng(0).random((3, SIZE, SIZE, 1), np.float32)
     served = saved_model.load(first).predict_images(images)
@@ -100,6 +106,52 @@ def test_only_square_grey_inputs_can_be_exported(tmp_path):
     image = keras.Input((16, 24, 1))
     with pytest.raises(UserError, match=r"\(N, S, S, 1\).*Received: \(None, 16, 24, 1\)"):
         export_model(keras.Model(image, image), tmp_path, "mine", {})
+
+
+def test_another_format_lies_in_the_same_version(model, tmp_path, quick, monkeypatch, capsys):
+    def convert(_, folder, size, kind):
+        (folder / f"model.{kind}").touch()
+        return folder / f"model.{kind}", 2.5e-7
+
+    monkeypatch.setattr("tfrespam.serving.formats.convert", convert)
+    path = export_model(model, tmp_path, "mine", {}, also="onnx")
+    assert (path / "model.onnx").exists() and (path / "saved_model.pb").exists()
+    assert "model.onnx differs from the SavedModel by at most 2.5e-07" in capsys.readouterr().out
+
+
+def test_a_format_that_fails_publishes_nothing(model, tmp_path, quick, monkeypatch):
+    def fail(*_):
+        raise UserError("no kernel")
+
+    monkeypatch.setattr("tfrespam.serving.formats.convert", fail)
+    with pytest.raises(UserError, match="no kernel"):
+        export_model(model, tmp_path, "mine", {}, also="litert")
+    assert os.listdir(tmp_path / "mine") == []
+
+
+SUMMARY = {"dataset": "d", "protocol": "folds", "split": "validation", "n_images": 9, "n_patients": 4, "coverage": 0.2,
+           "threshold": 0.5, "metrics": {"dice": {"image": 0.875}}, "skill": 0.1, "leak_audit": {"copy": 0},
+           "command": "python -m tfrespam.train"}  # fmt: skip
+
+
+def test_scores_are_added_when_they_are_known(model, tmp_path, quick):
+    path = export_model(model, tmp_path, "mine", {"model": "unet"})
+    assert "has not been judged as a whole" in (path / "model_card.md").read_text()
+    export.record_scores(path, {"validation": SUMMARY})
+    known = json.loads((path / "metadata.json").read_text())
+    assert known["metrics"]["validation"]["metrics"]["dice"]["image"] == 0.875 and known["model"] == "unet"
+    assert "| Dice | 0.875 |" in (path / "model_card.md").read_text()
+
+
+@pytest.mark.parametrize(("options", "known"), [({}, {"validation"}), ({"threshold": 0.3}, set()),
+                                                ({"views": "flips"}, None)])  # fmt: skip
+def test_stage_takes_over_the_scores_of_the_same_network_alone(tmp_path, quick, options, known):
+    run = make_run(tmp_path)
+    (run / "validation").mkdir()
+    (run / "validation" / "summary.json").write_text(json.dumps(SUMMARY))
+    export.export(str(run), **options)
+    metrics = saved_model.read_metadata(tmp_path / "models" / "mine" / "1").get("metrics")
+    assert metrics == known if known is None else set(metrics) == known
 
 
 def make_run(folder, **select):

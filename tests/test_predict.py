@@ -14,8 +14,9 @@ from small_model import SIZE, small_model
 from tfrespam import cli
 from tfrespam.errors import UserError
 from tfrespam.evaluation.overlay import PREDICTION
-from tfrespam.predict import ENDINGS, FIELDS, predict
+from tfrespam.predict import FIELDS, predict
 from tfrespam.serving import saved_model
+from tfrespam.serving.cases import ENDINGS
 from tfrespam.serving.signatures import export_archive
 
 

@@ -125,6 +125,14 @@ def test_what_is_exported_is_what_was_selected(trained, prepared):
     assert not any(patient in json.dumps(trained_on) for patient in prepared.table["patient_id"])
 
 
+def test_the_exported_version_tells_its_scores(trained):
+    experiment, folder = trained
+    path = saved_model.locate(f"{experiment.models_dir}/exp")
+    known, summary = json.loads((path / "metadata.json").read_text()), json.loads((folder / "summary.json").read_text())
+    assert known["metrics"][summary["split"]]["metrics"] == summary["metrics"]
+    assert f"{summary['metrics']['dice']['image']:.3f}" in (path / "model_card.md").read_text()
+
+
 def test_the_examples_are_judged_pictures_as_the_network_takes_them(trained, prepared):
     from tfrespam.data import pipeline
 

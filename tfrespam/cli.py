@@ -41,7 +41,7 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
     """The positional and the named arguments with which a command line calls `stage`."""
     from jsonargparse import ArgumentParser, Namespace
 
-    args = sys.argv[1:] if args is None else list(args)
+    args = _switches(stage, sys.argv[1:] if args is None else list(args))
     summary = (description or inspect.getdoc(stage)).partition("\n\nArgs:")[0]
     parser = ArgumentParser(description=summary, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="YAML file with values for the options below.")
@@ -78,6 +78,14 @@ def _length(parameter: inspect.Parameter) -> int:
     """Of the tuple that the parameter takes; 0 when it takes another type."""
     types = (parameter.annotation, *typing.get_args(parameter.annotation))
     return next((len(typing.get_args(each)) for each in types if typing.get_origin(each) is tuple), 0)
+
+
+def _switches(stage: Callable, args: list[str]) -> list[str]:
+    """`--name` of a yes-or-no option without a value means yes; jsonargparse wants one."""
+    names = {f"--{name}" for name, known in inspect.signature(stage).parameters.items() if known.annotation is bool}
+    values = {"true", "false", "yes", "no"}
+    return [f"{arg}=true" if arg in names and after.lower() not in values else arg
+            for arg, after in zip(args, [*args[1:], ""], strict=False)]  # fmt: skip
 
 
 def fail(error: UserError) -> None:

@@ -18,6 +18,7 @@ def export(
     name: str | None = None,
     threshold: float = 0.5,
     views: Literal["none", "flips", "dihedral"] = "none",
+    format: Literal["saved_model", "onnx", "openvino", "litert"] = "saved_model",
 ) -> None:
     """Exports the weights that training runs selected as a new version of their experiment; several are averaged.
 
@@ -28,6 +29,7 @@ def export(
         threshold: Probability from which a pixel belongs to the mask.
         views: Test-time augmentation inside the graph: the mean over 4 mirrored ("flips") or 8 mirrored and turned
             ("dihedral") views of each picture, at 4 or 8 times the cost.
+        format: Another format to write beside the SavedModel, and to compare with it.
     """
     from tfrespam import runtime
 
@@ -43,15 +45,18 @@ def export(
         raise UserError(str(error)) from None
     facts = _together([_facts(run, config) for run, config in zip(folders, configs, strict=True)])
     facts |= {"views": views, "weights": [file_hash(file) for file in weights]}
+    if len(folders) == 1 and views == "none":
+        facts |= {"metrics": _scores(folders[0], threshold)}
     path = export_model(model, models_dir or configs[0].get("models_dir", "saved_models"),
-                        name or configs[0].get("name", folders[0].name), facts, threshold=threshold)  # fmt: skip
+                        name or configs[0].get("name", folders[0].name), facts, threshold=threshold,
+                        also=None if format == "saved_model" else format)  # fmt: skip
     cli.console.print(f"exported {', '.join(map(str, weights))} as {path}")
     cli.console.print(f"Next: python -m tfrespam.predict PICTURES --model {path} --output DIR")
 
 
 def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapping[str, Any], *,
-                 threshold: float = 0.5, keep_aspect: bool | None = None) -> Path:  # fmt: skip
-    """Writes `<models_dir>/<name>/<next version>/`: the SavedModel and metadata.json.
+                 threshold: float = 0.5, keep_aspect: bool | None = None, also: str | None = None) -> Path:  # fmt: skip
+    """Writes `<models_dir>/<name>/<next version>/`: SavedModel, warm-up requests, metadata.json, model_card.md.
 
     The folder appears under its number only after the graph on disk has given the model's own probabilities. Exports
     of the same name wait for each other; no version is ever overwritten.
@@ -64,15 +69,17 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
         threshold: Probability from which a pixel belongs to the mask.
         keep_aspect: Whether pictures are squared with black margins rather than stretched (default: yes for models
             trained on whole films).
+        also: Another format that the folder holds too: "onnx", "openvino" or "litert".
 
     Raises:
-        UserError: The model gives NaN, or the exported graph differs from it.
+        UserError: The model gives NaN, or the exported graph or the other format differs from it.
     """
-    from tfrespam.files import whole_directory, write_json
+    from tfrespam.files import whole_directory
     from tfrespam.models.blocks import without_sides
     from tfrespam.serving.film import film_threshold, tile_shares
-    from tfrespam.serving.saved_model import METADATA, versions
+    from tfrespam.serving.saved_model import fingerprint, versions
     from tfrespam.serving.signatures import export_archive
+    from tfrespam.serving.warmup import write_warmup
 
     model = without_sides(model)
     data = {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
@@ -87,9 +94,56 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
             about = _about(model, metadata.get("flops")) | {"name": name, "version": version, "image_size": size,
                                                             "threshold": threshold, "keep_aspect": keep_aspect,
                                                             "tile_shares": shares, "film_threshold": film_level}
-            write_json(folder / METADATA, {**metadata, **about})
             _check_parity(model, folder, size)
+            if also:
+                _convert(model, folder, size, also)
+            write_warmup(folder, size)
+            _describe(folder, {**metadata, **about, "sha256": fingerprint(folder)})
     return experiment / str(version)
+
+
+def record_scores(path: Path, summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Adds what an evaluation found to an exported version's metadata and card.
+
+    Args:
+        path: The version's folder.
+        summaries: Of each split, the content of summary.json.
+    """
+    from tfrespam.serving.saved_model import read_metadata
+
+    _describe(path, read_metadata(path) | {"metrics": {split: _shortened(found) for split, found in summaries.items()}})
+
+
+def _describe(folder: Path, metadata: Mapping[str, Any]) -> None:
+    from tfrespam.files import whole_file, write_json
+    from tfrespam.serving.model_card import model_card
+    from tfrespam.serving.saved_model import CARD, METADATA
+
+    write_json(folder / METADATA, metadata)
+    with whole_file(folder / CARD) as temporary:
+        temporary.write_text(model_card(metadata), encoding="utf-8")
+
+
+def _convert(model, folder: Path, size: int, kind: str) -> None:
+    from tfrespam.serving.formats import convert
+
+    file, difference = convert(model, folder, size, kind)
+    cli.console.print(f"{file.name} differs from the SavedModel by at most {difference:.1e} in probability")
+
+
+def _scores(run: Path, threshold: float) -> dict[str, Any]:
+    """What training found out about the weights that it selected, by split; {} at another threshold."""
+    import json
+
+    files = {split: run / split / "summary.json" for split in ("validation", "test")}
+    found = {split: json.loads(file.read_text(encoding="utf-8")) for split, file in files.items() if file.is_file()}
+    return {split: _shortened(summary) for split, summary in found.items() if summary["threshold"] == threshold}
+
+
+def _shortened(summary: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("dataset", "protocol", "n_images", "n_patients", "threshold", "coverage", "metrics", "trivial", "skill",
+            "leak_audit")  # fmt: skip
+    return {key: summary[key] for key in kept if key in summary}
 
 
 def describe(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,6 +208,8 @@ def _about(model, flops: int | None) -> dict[str, Any]:
 
     return {
         "signatures": SIGNATURES,
+        "input_meaning": "a grey picture, bright = dense tissue; grey values, resizing and normalisation are the "
+                         "graph's own business",
         "max_pixels": MAX_PIXELS,
         "parameters": model.count_params(),
         "flops": flops or count_flops(model),

@@ -1,8 +1,8 @@
 """Stage `predict`: pictures of any kind and size -> masks, probabilities, overlays and a table of sizes."""
 
-import dataclasses
+import functools
+import hashlib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,39 +13,32 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tfrespam.data.crop import Box
-    from tfrespam.serving.inputs import Picture
-    from tfrespam.serving.saved_model import ExportedModel, Segmentation
+    from tfrespam.serving.cases import Case, Segmenter
+    from tfrespam.serving.dicom_source import Algorithm
+    from tfrespam.serving.journal import Journal
+    from tfrespam.serving.saved_model import Segmentation
 
 FIELDS = ("file", "height", "width", "area_px", "longest_diameter_px", "area_mm2", "longest_diameter_mm",
-          "tumour_fraction", "mean_probability", "region", "status", "name")  # fmt: skip
-ENDINGS = ("_mask.png", "_probability.png", "_overlay.png")
-
-
-@dataclasses.dataclass
-class _Case:
-    """One file on its way; `fault` says why it cannot be segmented."""
-
-    file: Path
-    name: str
-    picture: "Picture | None" = None
-    segmentation: "Segmentation | None" = None
-    fault: str = ""
-    region: Literal["picture", "film", "box"] = "picture"  # what the network is asked about
-    square: "Box | None" = None  # around the user's box
+          "tumour_fraction", "mean_probability", "region", "patient", "status", "name")  # fmt: skip
+IN_FLIGHT = 4  # batches that a server is asked at the same time
 
 
 def predict(*inputs: str, output: str, model: str | None = None, models_dir: str = "saved_models",
             threshold: float | None = None, batch_size: int = 8, film: Literal["auto", "always", "never"] = "auto",
-            box: tuple[int, int, int, int] | None = None) -> None:  # fmt: skip
+            box: tuple[int, int, int, int] | None = None, server: str | None = None, served_name: str = "tfrespam",
+            ca: str | None = None, remove_labels: bool = False, dicom_seg: bool = False,
+            dicom_probability: bool = False, dicom_sr: bool = False, patient_ids: bool = False) -> None:  # fmt: skip
     """Segments PNG, JPEG, TIFF and DICOM files, folders and globs; writes masks, probabilities, overlays and a table.
 
     A network that was trained on crops around masses expects one: give it such crops, or films with --box. Whole films
-    without a box are scanned at several scales, which finds suspicious places but also many that are none.
+    without a box are scanned at several scales, which finds suspicious places but also many that are none. A call that
+    was killed, or whose server went away, goes on where it was when it is made again.
 
     Args:
         inputs: Pictures, folders (searched with their subfolders) or globs.
         output: Folder for <name>_mask.png, <name>_probability.png, <name>_overlay.png and predictions.csv.
-        model: Folder of an exported model (default: models_dir/pretrained, or else the newest under models_dir).
+        model: Folder of an exported model (default: models_dir/pretrained, or else the newest under models_dir). With
+            --server only what is known about it is taken from there.
         models_dir: Home of exported models.
         threshold: Probability from which a pixel belongs to the mask (default: the model's own).
         batch_size: Pictures that go through the network together.
@@ -54,24 +47,47 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
             pixels long and a fifth of it is dark background. Column `region` says what was done.
         box: Y0 X0 Y1 X1, pixels of the one picture, around a mass: the network is shown the square around the box with
             the margin that it was trained with, and the mask is put back at the picture's size.
+        server: TensorFlow Serving instead of a model on disk: host:8500, grpcs://host:8500, http://host:8501, https://…
+        served_name: The model's name on that server.
+        ca: File with the certificates to trust (PEM), for a server with one of its own.
+        remove_labels: Whether labels and white borders of scanned films are made black before anything else.
+        dicom_seg: Whether to write <name>_seg.dcm, a DICOM segmentation of each DICOM file.
+        dicom_probability: Whether to write <name>_probability.dcm, a fractional DICOM segmentation.
+        dicom_sr: Whether to write <name>_sr.dcm, a DICOM report of area and longest diameter, and <name>_seg.dcm.
+        patient_ids: Whether predictions.csv names DICOM patients by their IDs instead of by a hash.
     """
     from tfrespam.files import write_csv
+    from tfrespam.serving import cases as on_their_way
+    from tfrespam.serving.dicom_out import Wanted
 
     _check(output, threshold, batch_size)
-    cases = _cases(inputs, Path(output))
-    path = _model_path(model, models_dir)
-    _check_box(box, cases, path)
-    rows = _predict(cases, path, Path(output), threshold, batch_size, film, box)
+    cases = on_their_way.find(inputs, Path(output))
+    segmenter, place = _segmenter(model, models_dir, server, served_name, ca)
+    _check_box(box, cases, segmenter.metadata)
+    settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
+                "patient_ids": patient_ids, "dicom": Wanted(dicom_seg, dicom_probability, dicom_sr),
+                "algorithms": _algorithms(segmenter, served_name, threshold)}  # fmt: skip
+    rows = _predict(cases, segmenter, Path(output), settings, batch_size, 1 if server is None else IN_FLIGHT)
     write_csv(Path(output) / "predictions.csv", rows, FIELDS)
-    faults = [case for case in cases if case.fault]
-    films = sum(case.region == "film" and not case.fault for case in cases)
-    cli.console.print(f"{len(cases) - len(faults)} pictures segmented with {path}"
+    _say(cases, rows, place, output)
+
+
+def _say(cases: "list[Case]", rows: list[dict], place: str, output: str) -> None:
+    """What came of it; UserError when that was not everything."""
+    done = [row for row in rows if row["status"] == "ok"]
+    films = sum(row["region"] == "film" for row in done)
+    cli.console.print(f"{len(done)} pictures segmented with {place}"
                       + (f", {films} of them scanned as whole films" if films else ""))  # fmt: skip
     cli.console.print(f"masks and predictions.csv: {output}")
-    for case in faults:
-        print(f"failed: {case.file}: {case.fault}", file=sys.stderr)
-    if faults:
-        raise UserError(f"{len(faults)} of {len(cases)} files could not be segmented (see status in predictions.csv)")
+    undone, failed = ([case for case in cases if case.fault and case.undone == kind] for kind in (True, False))
+    for title, those in (("failed", failed), ("undone", undone)):
+        for case in those:
+            print(f"{title}: {case.file}: {case.fault}", file=sys.stderr)
+    if undone:
+        raise UserError(f"{len(undone)} of {len(cases)} files are undone: the server did not answer (see above, and "
+                        "status in predictions.csv). Make the same call again: it does what is undone, and no more")
+    if failed:
+        raise UserError(f"{len(failed)} of {len(cases)} files could not be segmented (see status in predictions.csv)")
 
 
 def _check(output: str, threshold: float | None, batch_size: int) -> None:
@@ -83,30 +99,45 @@ def _check(output: str, threshold: float | None, batch_size: int) -> None:
         raise UserError(f"--batch_size must be 1 or more. Received: {batch_size}")
 
 
-def _check_box(box: "Box | None", cases: list[_Case], path: Path) -> None:
-    from tfrespam.serving.saved_model import read_metadata
+def _check_box(box: "Box | None", cases: "list[Case]", metadata: dict[str, Any]) -> None:
+    from tfrespam.serving.cases import trained_on
 
     if box is None:
         return
     if len(cases) != 1:
         raise UserError(f"--box belongs to one picture. Received: {len(cases)} pictures")
-    if _trained_on(read_metadata(path))["view"] == "film":
-        raise UserError(f"--box needs a model that was trained on crops; {path} was trained on whole films")
+    if trained_on(metadata)["view"] == "film":
+        raise UserError("--box needs a model that was trained on crops; this one was trained on whole films")
 
 
-def _trained_on(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
+def _segmenter(model: str | None, models_dir: str, server: str | None, served_name: str,
+               ca: str | None) -> "tuple[Segmenter, str]":  # fmt: skip
+    """What segments, and its name: a folder, or a server with the version that it has loaded."""
+    from tfrespam import runtime
+    from tfrespam.serving import saved_model
+
+    if server is None:
+        path = _model_path(model, models_dir)
+        runtime.load_tensorflow()
+        return saved_model.load(path), str(path)
+    from tfrespam.serving.client import Client, newest_version
+
+    client = Client(server, model=served_name, ca=ca)
+    if model is not None:
+        client.metadata = saved_model.read_metadata(saved_model.locate(model))
+    return client, f"{server}, model {served_name}, version {newest_version(client)}"
 
 
-def _cases(inputs: Sequence[str], folder: Path) -> list[_Case]:
-    """The files to segment; what an earlier call wrote into `folder` is none of them."""
-    from tfrespam.serving import inputs as user_files
+def _algorithms(segmenter: "Segmenter", served_name: str, threshold: float | None) -> "dict[str, Algorithm]":
+    """How DICOM objects name the network, for each region; what a server does not tell about it is unknown."""
+    from tfrespam.serving.dicom_source import Algorithm
+    from tfrespam.serving.saved_model import ExportedModel, fingerprint
 
-    earlier = [file for ending in ENDINGS for file in folder.glob(f"*{ending}")]
-    files = user_files.find(inputs, leave_out=earlier)
-    if not files:
-        raise UserError(f"--output {folder} holds nothing but earlier results: expected pictures to segment")
-    return [_Case(file, name) for file, name in zip(files, user_files.names(files), strict=True)]
+    metadata = segmenter.metadata
+    if isinstance(segmenter, ExportedModel) and "sha256" not in metadata:
+        metadata = {**metadata, "sha256": fingerprint(segmenter.path)}
+    return {region: Algorithm.of(metadata, served_name, threshold, film=region == "film")
+            for region in ("picture", "film", "box")}  # fmt: skip
 
 
 def _model_path(model: str | None, models_dir: str) -> Path:
@@ -121,99 +152,80 @@ def _model_path(model: str | None, models_dir: str) -> Path:
     raise UserError(f"{models_dir}/ holds no exported model. Train one with: python -m tfrespam.train")
 
 
-def _predict(cases: list[_Case], path: Path, folder: Path, threshold: float | None, batch_size: int,
-             film: str, box: "Box | None") -> list[dict]:  # fmt: skip
-    from tfrespam import runtime
-    from tfrespam.serving.saved_model import load
+def _predict(cases: "list[Case]", model: "Segmenter", folder: Path, settings: dict[str, Any], batch_size: int,
+             in_flight: int) -> list[dict]:  # fmt: skip
+    """A row for every case, in their order."""
+    from tfrespam.serving.cases import segment
+    from tfrespam.serving.inflight import in_order
+    from tfrespam.serving.journal import Journal
 
-    runtime.load_tensorflow()
-    model = load(path)
-    rows = []
-    bar, advance = cli.progress("segmenting", len(cases))
+    journal = Journal(folder / ".predict.unfinished", settings)
+    rows = {case.name: _earlier(case, journal, folder) for case in cases}
+    left = [case for case in cases if rows[case.name] is None]
+    if len(left) < len(cases):
+        cli.console.print(f"{len(cases) - len(left)} of {len(cases)} pictures were done by an earlier call")
+    batches = [left[start : start + batch_size] for start in range(0, len(left), batch_size)]
+    asked = {name: settings[name] for name in ("film", "box", "cleaned")}
+    work = functools.partial(segment, model=model, **asked)
+    bar, advance = cli.progress("segmenting", len(left))
     with bar:
-        for start in range(0, len(cases), batch_size):
-            batch = cases[start : start + batch_size]
-            _read(batch)
+        for batch in in_order(work, batches, in_flight):
             for case in batch:
-                if case.picture:
-                    _choose_region(case, model, film, box)
-            for films in (False, True):
-                _segment(model, [case for case in batch if not case.fault and (case.region == "film") == films])
-            for case in batch:
-                rows.append(_finish(case, folder, threshold))
-                case.picture = case.segmentation = None  # films are large; only one batch is held
+                rows[case.name] = _finish(case, folder, settings)
+                if not case.fault:
+                    journal.add(case.file, rows[case.name])
+                case.picture = case.segmentation = None  # films are large; only what is in flight is held
                 advance()
-    return rows
+    if not any(case.undone for case in cases):
+        journal.close()
+    return [rows[case.name] for case in cases]
 
 
-def _read(batch: list[_Case]) -> None:
-    from tfrespam.serving import inputs as user_files
+def _earlier(case: "Case", journal: "Journal", folder: Path) -> dict | None:
+    """The case's row by an earlier call that was not finished, while what that call wrote is still there."""
+    from tfrespam.serving.cases import ENDINGS
 
-    for case in batch:
-        try:
-            case.picture = user_files.read(case.file)
-        except UserError as error:
-            case.fault = str(error)
+    there = all((folder / f"{case.name}{ending}").is_file() for ending in ENDINGS)
+    return journal.row(case.file, case.name) if there else None
 
 
-def _choose_region(case: _Case, model: "ExportedModel", film: str, box: "Box | None") -> None:
-    from tfrespam.serving import region
-
-    trained = _trained_on(model.metadata)
-    shape = case.picture.pixels.shape
-    if box is not None:
-        try:
-            case.square, case.region = region.around(box, trained["context"], shape), "box"
-        except UserError as error:
-            case.fault = str(error)
-    elif film == "always" or film == "auto" and model.takes_films:
-        is_film = film == "always" or trained["view"] == "film" or region.looks_like_film(case.picture.pixels)
-        case.region = "film" if is_film else "picture"
-
-
-def _segment(model: "ExportedModel", batch: list[_Case]) -> None:
-    """All at once, films or none; when the graph refuses one, one by one."""
-    if not batch:
-        return
-    predict = model.predict_film if batch[0].region == "film" else model.predict_bytes
-    try:
-        answers = predict([_sent(case) for case in batch])
-    except UserError as error:
-        if len(batch) == 1:
-            batch[0].fault = str(error)
-        else:
-            for case in batch:
-                _segment(model, [case])
-        return
-    for case, answer in zip(batch, answers, strict=True):
-        case.segmentation = _at_full_size(case, answer)
-
-
-def _sent(case: _Case) -> bytes:
-    from tfrespam.serving import region
-
-    return region.cut(case.picture.pixels, case.square) if case.square else case.picture.encoded
-
-
-def _at_full_size(case: _Case, answer: "Segmentation") -> "Segmentation":
-    from tfrespam.serving import region
-
-    return region.paste(answer, case.square, case.picture.pixels.shape) if case.square else answer
-
-
-def _finish(case: _Case, folder: Path, threshold: float | None) -> dict:
+def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
     """Writes the three pictures of `case`; returns its row."""
+    import numpy as np
+
+    from tfrespam.evaluation.extent import extent
     from tfrespam.evaluation.overlay import draw_contour, grey_to_rgb
+    from tfrespam.serving.cases import ENDINGS
+    from tfrespam.serving.dicom_out import write_objects
+    from tfrespam.serving.inputs import kind
 
     row = {"file": case.file, "name": case.name}
     if case.fault:
-        return row | {"status": f"failed: {case.fault}"}
+        return row | {"status": f"{'undone' if case.undone else 'failed'}: {case.fault}"}
+    threshold = settings["threshold"]
     probability, mask = _decoded(case.segmentation, threshold)
     overlay = draw_contour(grey_to_rgb(case.picture.pixels), mask)
     mask_png = case.segmentation.mask_png if threshold is None else _png(mask.astype("uint8") * 255)
     for ending, data in zip(ENDINGS, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
         _write(folder / f"{case.name}{ending}", data)
-    return row | _measures(mask, probability, case.picture.spacing_mm) | {"region": case.region, "status": "ok"}
+    if any(settings["dicom"]) and kind(case.file) == "DICOM":
+        try:
+            write_objects(case.file, folder / case.name, mask, probability / np.float32(65535), extent(mask),
+                          case.picture.spacing_mm, settings["algorithms"][case.region], settings["dicom"])  # fmt: skip
+        except UserError as error:
+            case.fault = str(error)
+            return row | {"status": f"failed: {error}"}
+    known = {"region": case.region, "patient": _patient(case, settings["patient_ids"]), "status": "ok"}
+    return row | _measures(mask, probability, case.picture.spacing_mm) | known
+
+
+def _patient(case: "Case", in_clear: bool) -> str:
+    """A DICOM file's patient, hashed unless asked for; "" when there is none."""
+    from tfrespam.data.dicom import read_header
+    from tfrespam.serving.inputs import kind
+
+    known = (kind(case.file) == "DICOM" and read_header(case.file) or {}).get("PatientID", "")
+    return known if in_clear or not known else hashlib.sha256(f"patient {known}".encode()).hexdigest()[:16]
 
 
 def _decoded(segmentation: "Segmentation", threshold: float | None) -> "tuple[np.ndarray, np.ndarray]":

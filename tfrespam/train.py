@@ -207,7 +207,7 @@ def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model
     """Exports the model, judges the exported graph, draws the curve, and writes summary.json last of all."""
     from tfrespam import evaluate
     from tfrespam.evaluation.trivial import TrivialMasks
-    from tfrespam.export import describe, export_model, exported_from, file_hash
+    from tfrespam.export import describe, export_model, exported_from, file_hash, record_scores
     from tfrespam.files import write_json
     from tfrespam.serving import saved_model
     from tfrespam.training.pictures import loss_curve
@@ -226,6 +226,7 @@ def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model
     exported = saved_model.load(path)
     summaries = {split: evaluate.judge(exported, prepared, experiment.data, split, folder / split)
                  for split in ("validation", "test") if parts[split].any()}  # fmt: skip
+    record_scores(path, summaries)
     _write_examples(prepared, parts["test" if "test" in summaries else "validation"], folder / EXAMPLES)
     write_json(folder / "summary.json", summaries.get("test", summaries["validation"]))
 

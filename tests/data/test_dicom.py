@@ -5,10 +5,21 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGLosslessSV1, RLELossless
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from tfrespam.data import dicom
-from tfrespam.data.dicom import read_dicom, read_header, read_stored, stretch
+from tfrespam.data.dicom import read_dicom, read_header, read_stored
+from tfrespam.data.dicom_greys import stretch
+from tfrespam.data.dicom_header import SECONDARY_CAPTURE
 from tfrespam.errors import UserError
 
 RAMP = np.arange(1000, 1000 + 6 * 8, dtype=np.uint16).reshape(6, 8)
@@ -68,15 +79,30 @@ def test_impossible_window_is_ignored(tmp_path, window):
     ({"ImagerPixelSpacing": [0.1, 0.1]}, 0.1),
     ({"ImagerPixelSpacing": [0.1, 0.1], "EstimatedRadiographicMagnificationFactor": "1.25"}, 0.08),
     ({"PixelSpacing": [0.05, 0.1]}, np.nan),
+    ({"PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.1, 0.1],
+      "EstimatedRadiographicMagnificationFactor": "1.25"}, 0.08),  # equal: measured at the detector
+    ({"PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.1, 0.1], "PixelSpacingCalibrationType": "GEOMETRY",
+      "EstimatedRadiographicMagnificationFactor": "1.25"}, 0.1),
+    ({"ImagerPixelSpacing": [0.1, 0.1], "EstimatedRadiographicMagnificationFactor": "0"}, 0.1),
+    ({"NominalScannedPixelSpacing": [0.05, 0.05]}, np.nan),
+    ({"NominalScannedPixelSpacing": [0.05, 0.05], "SOPClassUID": SECONDARY_CAPTURE}, 0.05),
     ({"PixelSpacing": [0, 0]}, np.nan),
     ({}, np.nan),
-    ({"PixelSpacing": [0.05, 0.05], "SOPClassUID": dicom.SECONDARY_CAPTURE}, np.nan),
-    ({"PixelSpacing": [0.05, 0.05], "SOPClassUID": dicom.SECONDARY_CAPTURE,
+    ({"PixelSpacing": [0.05, 0.05], "SOPClassUID": SECONDARY_CAPTURE}, np.nan),
+    ({"PixelSpacing": [0.05, 0.05], "SOPClassUID": SECONDARY_CAPTURE,
       "PixelSpacingCalibrationType": "GEOMETRY"}, 0.05),
 ])  # fmt: skip
 def test_spacing(tmp_path, elements, expected):
     path = dicom_files.write(tmp_path / "a.dcm", RAMP, **{"SOPClassUID": dicom_files.MAMMOGRAPHY, **elements})
     np.testing.assert_allclose(read_dicom(path).spacing_mm, expected)
+
+
+@pytest.mark.parametrize(("code", "view"), [("399260004", "ML"), ("R-102D0", "SIO"), ("399192008", "XCCL"),
+                                            ("399162004", "CC"), ("12345", "")])  # fmt: skip
+def test_views_of_the_standard(tmp_path, code, view):
+    item = Dataset()
+    item.CodeValue = code
+    assert read_dicom(dicom_files.write(tmp_path / "a.dcm", RAMP, ViewCodeSequence=[item])).view == view
 
 
 def test_side_and_view(tmp_path):
@@ -88,13 +114,6 @@ def test_side_and_view(tmp_path):
     assert (plain.laterality, plain.view) == ("LEFT", "CC")
     unknown = read_dicom(dicom_files.write(tmp_path / "c.dcm", RAMP))
     assert (unknown.laterality, unknown.view) == ("", "")
-
-
-def test_run_length_encoding_is_read(tmp_path):
-    made = dicom_files.dataset(RAMP)
-    made.compress(RLELossless)
-    made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
-    np.testing.assert_array_equal(read_dicom(tmp_path / "a.dcm").pixels, FULL)
 
 
 def test_missing_decoder_names_the_extra(tmp_path, monkeypatch):
@@ -141,12 +160,119 @@ def test_other_files_are_refused(tmp_path):
         read_dicom(tmp_path / "nowhere.dcm")
 
 
-def test_deflated_file_is_refused_before_it_is_inflated(tmp_path):
-    made = dicom_files.dataset(RAMP)
+SYNTAXES = {
+    "implicit": ImplicitVRLittleEndian, "explicit": ExplicitVRLittleEndian, "big endian": ExplicitVRBigEndian,
+    "deflated": DeflatedExplicitVRLittleEndian, "RLE": RLELossless, "JPEG 2000": JPEG2000Lossless,
+    "JPEG-LS": JPEGLSLossless,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SYNTAXES)
+@pytest.mark.parametrize("pixels", [RAMP, (RAMP - 1000).astype(np.uint8), RAMP.astype(np.int16) - 1020])
+def test_transfer_syntaxes(tmp_path, name, pixels):
+    pixels = _larger(pixels)  # JPEG 2000 halves a picture five times
+    syntax, made = SYNTAXES[name], dicom_files.dataset(pixels)
+    if name == "JPEG 2000":
+        pytest.importorskip("openjpeg")
+        pytest.importorskip("pylibjpeg")
+    if name == "JPEG-LS":
+        pytest.importorskip("jpeg_ls")
+        if pixels.dtype == np.int16:
+            pytest.skip("the encoder takes unsigned values")
+    if syntax.is_compressed and name != "deflated":
+        made.compress(syntax)
+    made.file_meta.TransferSyntaxUID = syntax
+    if name == "big endian":
+        made.PixelData = pixels.astype(pixels.dtype.newbyteorder(">")).tobytes()
+        plain = Dataset(made)  # without the byte order that `made` had
+        plain.file_meta, plain.preamble = made.file_meta, made.preamble
+        made = plain
+    pydicom.dcmwrite(tmp_path / "a.dcm", made, enforce_file_format=True)
+    np.testing.assert_array_equal(read_dicom(tmp_path / "a.dcm").pixels, _larger(FULL))
+    np.testing.assert_array_equal(read_stored(tmp_path / "a.dcm"), pixels)
+
+
+def _larger(pixels):
+    return np.kron(pixels, np.ones((8, 8), pixels.dtype))
+
+
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless])
+@pytest.mark.parametrize("pixels", [RAMP, (RAMP - 1000).astype(np.uint8)])
+def test_transfer_syntaxes_as_gdcm_writes_them(tmp_path, syntax, pixels):
+    gdcm = pytest.importorskip("gdcm")
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(dicom_files.write(tmp_path / "plain.dcm", pixels)))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFileName(str(tmp_path / "a.dcm"))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    assert pydicom.dcmread(tmp_path / "a.dcm").file_meta.TransferSyntaxUID == syntax
+    np.testing.assert_array_equal(read_dicom(tmp_path / "a.dcm").pixels, FULL)
+
+
+def test_deflated_bomb_is_refused(tmp_path, monkeypatch):
+    made = dicom_files.dataset(np.zeros((1000, 1000), np.uint16))
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
-    with pytest.raises(UserError, match="deflated"):
+    assert (tmp_path / "a.dcm").stat().st_size < 10_000
+    monkeypatch.setattr(dicom, "MAX_INFLATED", 1_000_000)
+    with pytest.raises(UserError, match="inflates to more than"):
         read_dicom(tmp_path / "a.dcm")
+
+
+def test_padding_is_black_and_does_not_count_as_a_grey(tmp_path):
+    for value, photometric, expected in ((5, "MONOCHROME2", FULL), (60000, "MONOCHROME1", 65535 - FULL)):
+        pixels = np.pad(RAMP, ((0, 0), (3, 0)), constant_values=value)
+        path = dicom_files.write(tmp_path / "a.dcm", pixels, PixelPaddingValue=value,
+                                 PhotometricInterpretation=photometric)  # fmt: skip
+        shown = read_dicom(path).pixels
+        assert (shown[:, :3] == 0).all()
+        np.testing.assert_array_equal(shown[:, 3:], expected)
+
+
+def test_padding_can_be_a_range_and_is_nothing_where_all_would_be_padding(tmp_path):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, PixelPaddingValue=1000, PixelPaddingRangeLimit=1007)
+    shown = read_dicom(path).pixels
+    assert (shown[0] == 0).all() and shown[1, 0] == 0 and shown[1, 1] > 0 and shown.max() == 65535
+    whole = dicom_files.write(tmp_path / "b.dcm", RAMP, PixelPaddingValue=0, PixelPaddingRangeLimit=65535)
+    np.testing.assert_array_equal(read_dicom(whole).pixels, FULL)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16])
+def test_overlays_in_unused_bits_are_no_greys(tmp_path, dtype):
+    values = (RAMP.astype(np.int32) - 1020 * (dtype == np.int16)).astype(dtype)
+    noisy = (values & 0x0FFF) | (np.arange(48).reshape(6, 8) % 16 << 12).astype(dtype)
+    path = dicom_files.write(tmp_path / "a.dcm", noisy, BitsStored=12, HighBit=11)
+    np.testing.assert_array_equal(read_stored(path), values)
+    np.testing.assert_array_equal(read_dicom(path).pixels, FULL)
+
+
+def test_voi_lut_sequence_goes_before_a_window(tmp_path):
+    table, lut = Dataset(), (65535 - 1000 * np.arange(48)).astype("<u2")
+    table.LUTDescriptor, table.LUTData = [48, 1000, 16], lut.tobytes()
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, SOPClassUID=dicom_files.MAMMOGRAPHY, VOILUTSequence=[table],
+                             WindowCenter="1012", WindowWidth="8")  # fmt: skip
+    np.testing.assert_array_equal(read_dicom(path).pixels, 65535 - FULL)
+
+
+def test_sigmoid_window(tmp_path):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, SOPClassUID=dicom_files.MAMMOGRAPHY, WindowCenter="1024",
+                             WindowWidth="12", VOILUTFunction="SIGMOID")  # fmt: skip
+    shown = read_dicom(path).pixels.ravel().astype(float) / 65535
+    expected = 1 / (1 + np.exp(-4 * (RAMP.ravel() - 1024.0) / 12))
+    np.testing.assert_allclose(shown, (expected - expected[0]) / (expected[-1] - expected[0]), atol=1e-4)
+
+
+def test_tomosynthesis_is_named(tmp_path):
+    path = dicom_files.write(tmp_path / "a.dcm", RAMP, NumberOfFrames=60, SOPClassUID=dicom.TOMOSYNTHESIS)
+    with pytest.raises(UserError, match=r"one frame. Received: NumberOfFrames=60 \(tomosynthesis\)"):
+        read_dicom(path)
 
 
 def test_a_file_cut_or_damaged_anywhere_is_read_or_refused(tmp_path):

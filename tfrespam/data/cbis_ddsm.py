@@ -13,7 +13,8 @@ from tfrespam.data import cbis_layouts, cbis_lists, cbis_repair, masks
 from tfrespam.data.cbis_layouts import Index
 from tfrespam.data.cbis_lists import Listed
 from tfrespam.data.cbis_repair import Candidate, Outcome
-from tfrespam.data.dicom import read_dicom, stretch
+from tfrespam.data.dicom import read_dicom
+from tfrespam.data.dicom_greys import stretch
 from tfrespam.data.pictures import SUFFIXES, read_picture
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrespam.data import masks
-from tfrespam.data.dicom import stretch
+from tfrespam.data.dicom_greys import stretch
 from tfrespam.data.pictures import LOSSY, SUFFIXES, read_picture
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError

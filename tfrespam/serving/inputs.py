@@ -3,6 +3,7 @@
 import dataclasses
 import glob
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -64,8 +65,24 @@ def kind(file: Path) -> str:
     return next((name for offset, mark, name in SIGNATURES if start[offset:].startswith(mark)), "")
 
 
-def read(file: Path) -> Picture:
-    """Reads one PNG, JPEG, TIFF or DICOM file. Raises UserError when it is none or damaged."""
+def read(file: Path, cleaned: bool = False) -> Picture:
+    """Reads one PNG, JPEG, TIFF or DICOM file. Raises UserError when it is none or damaged.
+
+    Args:
+        file: The file.
+        cleaned: Whether labels and white borders of a scanned film are made black.
+    """
+    picture = _read(file)
+    if not cleaned:
+        return picture
+    from tfrespam.data.dicom_greys import stretch
+    from tfrespam.data.film_cleaning import clean
+
+    pixels = clean(stretch(picture.pixels))
+    return dataclasses.replace(picture, pixels=pixels, encoded=_png(pixels))
+
+
+def _read(file: Path) -> Picture:
     from tfrespam.data.dicom import read_dicom
     from tfrespam.data.pictures import read_picture
 
@@ -119,13 +136,15 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _check_single_page(file: Path) -> None:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(file) as picture:
-            pages = getattr(picture, "n_frames", 1)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
-        return  # read_picture says what is wrong
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=["TIFF"]) as picture:
+                pages = getattr(picture, "n_frames", 1)
+    except Exception:  # damage makes Pillow raise errors of many types; read_picture says what is wrong
+        return
     if pages > 1:
         raise UserError(f"expected a TIFF with one page. Received: {pages} pages")
 
@@ -133,4 +152,8 @@ def _check_single_page(file: Path) -> None:
 def _png(pixels: np.ndarray) -> bytes:
     import cv2
 
-    return cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        rows, columns = pixels.shape
+        raise UserError(f"expected a picture whose sides a PNG can have. Received: {rows} x {columns}")
+    return data.tobytes()

@@ -1,5 +1,6 @@
 """Exported models on disk: where they are, and what they answer."""
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import numpy as np
 from tfrespam.errors import UserError
 
 METADATA = "metadata.json"
+CARD = "model_card.md"
 
 
 class Segmentation(NamedTuple):
@@ -120,6 +122,15 @@ def read_metadata(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise UserError(f"{path / METADATA} cannot be read ({error}). Export the model again") from None
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a version's graph and weights: what makes it answer as it does, whatever it is called."""
+    digest = hashlib.sha256()
+    for file in [path / "saved_model.pb", *sorted((path / "variables").glob("*"))]:
+        with open(file, "rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _fault(message: str) -> str:

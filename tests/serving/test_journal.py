@@ -1,0 +1,52 @@
+import os
+
+import pytest
+
+from tfrespam.serving.journal import Journal
+
+
+@pytest.fixture
+def picture(tmp_path):
+    file = tmp_path / "ä.png"
+    file.write_bytes(b"1")
+    return file
+
+
+def journal(tmp_path, **settings):
+    return Journal(tmp_path / "out" / ".unfinished", {"model": "m", "box": (1, 2)} | settings)
+
+
+def test_remembers_what_is_done_as_long_as_nothing_has_changed(tmp_path, picture):
+    row = {"file": picture, "name": "ä", "area_px": 5}
+    journal(tmp_path).add(picture, row)
+    assert journal(tmp_path).row(picture, "ä") == row | {"file": str(picture)}
+    assert journal(tmp_path).row(picture, "other name") is None
+    assert journal(tmp_path).row(tmp_path / "other.png", "ä") is None
+    os.utime(picture, ns=(1, 1))
+    assert journal(tmp_path).row(picture, "ä") is None
+
+
+def test_other_settings_begin_anew(tmp_path, picture):
+    journal(tmp_path).add(picture, {"file": picture, "name": "ä"})
+    assert journal(tmp_path, model="n").row(picture, "ä") is None
+    assert journal(tmp_path).row(picture, "ä") is None  # the other call has written it over
+
+
+def test_a_line_cut_by_a_kill_is_no_line(tmp_path, picture):
+    for name in ("a", "b"):
+        other = tmp_path / f"{name}.png"
+        other.touch()
+        journal(tmp_path).add(other, {"file": other, "name": name})
+    path = tmp_path / "out" / ".unfinished"
+    path.write_text(path.read_text()[:-9])
+    again = journal(tmp_path)
+    assert again.row(tmp_path / "a.png", "a") and again.row(tmp_path / "b.png", "b") is None
+    again.add(picture, {"file": picture, "name": "c"})
+    assert journal(tmp_path).row(picture, "c")
+
+
+def test_nothing_is_left_when_all_is_done(tmp_path, picture):
+    done = journal(tmp_path)
+    done.add(picture, {"file": picture, "name": "ä"})
+    done.close()
+    assert os.listdir(tmp_path / "out") == [] and journal(tmp_path).row(picture, "ä") is None

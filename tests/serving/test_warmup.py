@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_model import SIZE, small_model
+from tensorflow_serving.apis import prediction_log_pb2
+
+from tfrespam.serving.signatures import SIGNATURES, export_archive
+from tfrespam.serving.warmup import BATCH_SIZES, WARMUP, write_warmup
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    export_archive(small_model(), folder, SIZE)
+    write_warmup(folder, SIZE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def requests(folder):
+    records = tf.data.TFRecordDataset(str(folder / WARMUP)).as_numpy_iterator()
+    return [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
+
+
+def test_lies_where_tensorflow_serving_looks_for_it(folder):
+    assert (folder / "assets.extra" / "tf_serving_warmup_requests").is_file()
+
+
+def test_every_signature_has_a_request_of_every_batch_size(requests):
+    found = {(request.model_spec.signature_name, tensor.tensor_shape.dim[0].size)
+             for request in requests for tensor in request.inputs.values()}  # fmt: skip
+    assert found == {(signature, size) for signature in SIGNATURES for size in BATCH_SIZES}
+    assert len(requests) == len(found) <= 1000  # what the server reads at most
+
+
+def test_every_request_can_be_replayed(folder, requests):
+    loaded = tf.saved_model.load(str(folder))
+    for request in requests:
+        signature = loaded.signatures[request.model_spec.signature_name]
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        (count,) = {len(value) for value in inputs.values()}
+        assert {len(value) for value in signature(**inputs).values()} == {count}
+
+
+def test_bytes_are_a_png_and_a_jpeg_by_turns(requests):
+    request = next(r for r in requests if r.model_spec.signature_name == "predict_bytes" and
+                   r.inputs["image_bytes"].tensor_shape.dim[0].size == 4)  # fmt: skip
+    starts = [bytes(data[:4]) for data in tf.make_ndarray(request.inputs["image_bytes"])]
+    assert starts == [b"\x89PNG", b"\xff\xd8\xff\xe0"] * 2
+
+
+def test_images_are_no_constant(requests):
+    images = tf.make_ndarray(requests[0].inputs["image"])
+    assert images.dtype == np.float32 and images.min() >= 0 and images.max() <= 1 and np.ptp(images) > 0.5

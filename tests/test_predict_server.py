@@ -1,0 +1,172 @@
+"""`predict --server` against the test double of TensorFlow Serving, in a process of its own that can be killed."""
+
+import csv
+import os
+import re
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import dicom_files
+import numpy as np
+import pydicom
+import pytest
+from server_process import Server
+
+from tfrespam.errors import UserError
+from tfrespam.predict import predict
+from tfrespam.serving import client
+from tfrespam.serving.cases import ENDINGS
+from tfrespam.serving.saved_model import read_metadata
+
+
+@pytest.fixture(scope="module")
+def server(small_export):
+    server = Server(small_export)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(12):
+        smooth = cv2.GaussianBlur(random.random((30 + number, 40)).astype(np.float32), (0, 0), 3)
+        pixels = np.rint(cv2.normalize(smooth, None, 0, 65535, cv2.NORM_MINMAX)).astype(np.uint16)
+        cv2.imwrite(str(folder / f"{number:02}.png"), pixels)
+    dicom_files.write(folder / "film.dcm", pixels, PatientID="Doe-4711", PatientName="Doe^Jane")
+    return folder
+
+
+def table(folder):
+    with open(folder / "predictions.csv", newline="", encoding="utf-8") as file:
+        return {row["name"]: row for row in csv.DictReader(file)}
+
+
+def results(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(ENDINGS)}
+
+
+@pytest.mark.parametrize("kind", ["grpc", "rest"])
+def test_files_are_the_same_to_the_byte_as_without_a_server(server, small_export, pictures, tmp_path, kind):
+    options = {"batch_size": 3, "film": "never"}
+    predict(str(pictures), output=str(tmp_path / "local"), model=str(small_export), **options)
+    predict(str(pictures), output=str(tmp_path / "served"), server=server.addresses[kind], **options)
+    local, served = results(tmp_path / "local"), results(tmp_path / "served")
+    assert local == served and len(local) == 13 * len(ENDINGS)
+    tables = [(tmp_path / side / "predictions.csv").read_bytes() for side in ("local", "served")]
+    assert tables[0] == tables[1]
+    assert sorted(os.listdir(tmp_path / "served")) == sorted([*served, "predictions.csv"])
+
+
+def test_patients_are_hashed_unless_asked(server, pictures, tmp_path, capfd):
+    options = {"output": str(tmp_path / "out"), "server": server.addresses["grpc"], "film": "never"}
+    predict(str(pictures), **options)
+    text = (tmp_path / "out" / "predictions.csv").read_text() + "".join(capfd.readouterr())
+    assert "4711" not in text and "Doe" not in text
+    rows = table(tmp_path / "out")
+    assert re.fullmatch("[0-9a-f]{16}", rows["film"]["patient"]) and rows["00"]["patient"] == ""
+    predict(str(pictures), patient_ids=True, **options)
+    assert table(tmp_path / "out")["film"]["patient"] == "Doe-4711"
+
+
+def test_dicom_files_get_dicom_objects(server, small_export, pictures, tmp_path, capfd):
+    pytest.importorskip("highdicom")
+    study = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3", "PatientID": "Doe-4711"}
+    pixels = cv2.imread(str(pictures / "03.png"), cv2.IMREAD_UNCHANGED)
+    film = dicom_files.write(tmp_path / "film.dcm", pixels, SOPClassUID=dicom_files.MAMMOGRAPHY,
+                             ImagerPixelSpacing=[0.1, 0.1], **study)  # fmt: skip
+    options = {"film": "never", "dicom_seg": True, "dicom_probability": True, "dicom_sr": True}
+    predict(str(film), str(pictures / "00.png"), output=str(tmp_path / "out"), server=server.addresses["grpc"],
+            model=str(small_export), **options)  # fmt: skip
+    made = sorted(path.name for path in (tmp_path / "out").glob("*.dcm"))
+    assert made == ["film_probability.dcm", "film_seg.dcm", "film_sr.dcm"]
+    seg = pydicom.dcmread(tmp_path / "out" / "film_seg.dcm")
+    mask = cv2.imread(str(tmp_path / "out" / "film_mask.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(seg.pixel_array > 0, mask > 0)
+    known = read_metadata(small_export / "2")
+    algorithm = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
+    assert known["sha256"] in algorithm.AlgorithmParameters and seg.PatientID == "Doe-4711"
+    assert "4711" not in "".join(capfd.readouterr())
+    predict(str(film), output=str(tmp_path / "local"), model=str(small_export), **options)
+    local = pydicom.dcmread(tmp_path / "local" / "film_seg.dcm")
+    assert local.SOPInstanceUID == seg.SOPInstanceUID and local.PixelData == seg.PixelData
+
+
+def test_a_dicom_file_without_identity_is_segmented_but_gets_no_objects(server, pictures, tmp_path):
+    with pytest.raises(UserError, match="1 of 13 files"):
+        predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["grpc"], film="never",
+                dicom_seg=True)  # fmt: skip
+    assert "lacks StudyInstanceUID" in table(tmp_path / "out")["film"]["status"]
+
+
+def test_a_bad_picture_fails_alone(server, pictures, tmp_path):
+    (pictures / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="1 of 14 files could not be segmented"):
+        predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["grpc"], film="never")
+    assert table(tmp_path / "out")["bad"]["status"].startswith("failed: ")
+
+
+def test_the_options_name_a_server_and_a_model(server, pictures, tmp_path):
+    with pytest.raises(UserError, match="Servable not found.*other"):
+        predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"], served_name="other")
+    with pytest.raises(UserError, match="host:8500"):
+        predict(str(pictures), output=str(tmp_path / "out"), server="nowhere")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["grpc", "rest"])
+def test_a_killed_server_leaves_undone_files_that_the_next_call_does(small_export, pictures, tmp_path, kind,
+                                                                     capsys, monkeypatch):  # fmt: skip
+    """Killed in mid-stream and away for good; then back for the second call."""
+    monkeypatch.setattr(client, "PATIENCE", 1.0)
+    output, server = tmp_path / "out", Server(small_export, slow=0.3)
+
+    def kill_when_some_are_done():
+        while len(list(output.glob("*_mask.png"))) < 4:
+            time.sleep(0.01)
+        server.kill()
+
+    killer = threading.Thread(target=kill_when_some_are_done)
+    killer.start()
+    with pytest.raises(UserError, match="files are undone.*does what is undone, and no more"):
+        predict(str(pictures), output=str(output), server=server.addresses[kind], batch_size=1, film="never")
+    killer.join()
+    rows, said = table(output), capsys.readouterr().err
+    undone = {name for name, row in rows.items() if row["status"].startswith("undone: ")}
+    done = {name for name, row in rows.items() if row["status"] == "ok"}
+    assert undone and len(done) >= 4 and undone | done == set(rows) and len(rows) == 13
+    assert {Path(line.split(": ")[1]).stem for line in said.splitlines() if line.startswith("undone: ")} == undone
+    assert {name.removesuffix("_mask.png") for name in results(output) if name.endswith("_mask.png")} == done
+    written = {name: (output / f"{name}_mask.png").stat().st_mtime_ns for name in done}
+
+    again = Server(small_export, *server.ports)
+    predict(str(pictures), output=str(output), server=again.addresses[kind], batch_size=1, film="never")
+    again.kill()
+    assert {row["status"] for row in table(output).values()} == {"ok"} and list(table(output)) == list(rows)
+    assert written == {name: (output / f"{name}_mask.png").stat().st_mtime_ns for name in done}  # not done again
+    predict(str(pictures), output=str(tmp_path / "local"), model=str(small_export), batch_size=1, film="never")
+    assert results(output) == results(tmp_path / "local")
+
+
+@pytest.mark.slow
+def test_a_killed_server_that_returns_loses_nothing(small_export, pictures, tmp_path):
+    output, servers = tmp_path / "out", [Server(small_export, slow=0.3)]
+    address = servers[0].addresses["grpc"]
+
+    def kill_and_return():
+        while len(list(output.glob("*_mask.png"))) < 4:
+            time.sleep(0.01)
+        servers[0].kill()
+        servers.append(Server(small_export, *servers[0].ports))
+
+    killer = threading.Thread(target=kill_and_return)
+    killer.start()
+    predict(str(pictures), output=str(output), server=address, batch_size=1, film="never")
+    killer.join()
+    servers[1].kill()
+    assert {row["status"] for row in table(output).values()} == {"ok"}
+

@@ -1,0 +1,114 @@
+"""Files on their way through a network, wherever that runs: in this process, or behind a server."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from tfrespam.data.crop import Box
+from tfrespam.errors import UserError
+from tfrespam.serving import inputs, region
+from tfrespam.serving.failures import PictureRefusedError, ServingError
+from tfrespam.serving.saved_model import Segmentation
+
+ENDINGS = ("_mask.png", "_probability.png", "_overlay.png")
+
+
+class Segmenter(Protocol):
+    """What segments: an `ExportedModel` or a `Client`."""
+
+    metadata: Mapping[str, Any]
+    takes_films: bool
+
+    def predict_bytes(self, pictures: Sequence[bytes]) -> list[Segmentation]: ...
+
+    def predict_film(self, films: Sequence[bytes]) -> list[Segmentation]: ...
+
+
+@dataclasses.dataclass
+class Case:
+    """One file; `fault` says why it cannot be segmented, `undone` that this was the server's fault and not its own."""
+
+    file: Path
+    name: str
+    picture: inputs.Picture | None = None
+    segmentation: Segmentation | None = None
+    fault: str = ""
+    undone: bool = False
+    region: Literal["picture", "film", "box"] = "picture"  # what the network is asked about
+    square: Box | None = None  # around the user's box
+
+
+def find(named: Sequence[str], folder: Path) -> list[Case]:
+    """The files to segment; what an earlier call wrote into `folder` is none of them."""
+    earlier = [file for pattern in (*(f"*{ending}" for ending in ENDINGS), "*_seg.dcm", "*_probability.dcm", "*_sr.dcm")
+               for file in folder.glob(pattern)]  # fmt: skip
+    files = inputs.find(named, leave_out=earlier)
+    if not files:
+        raise UserError(f"--output {folder} holds nothing but earlier results: expected pictures to segment")
+    return [Case(file, name) for file, name in zip(files, inputs.names(files), strict=True)]
+
+
+def trained_on(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """How the model's training pictures were cut out."""
+    return {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
+
+
+def segment(cases: Sequence[Case], model: Segmenter, film: str, box: Box | None, cleaned: bool) -> Sequence[Case]:
+    """Reads and segments `cases` together, films apart from other pictures; returns them."""
+    _read(cases, cleaned)
+    for case in cases:
+        if case.picture:
+            _choose_region(case, model, film, box)
+    for films in (False, True):
+        _ask(model, [case for case in cases if not case.fault and (case.region == "film") == films])
+    return cases
+
+
+def _read(cases: Iterable[Case], cleaned: bool) -> None:
+    for case in cases:
+        try:
+            case.picture = inputs.read(case.file, cleaned)
+        except UserError as error:
+            case.fault = str(error)
+
+
+def _choose_region(case: Case, model: Segmenter, film: str, box: Box | None) -> None:
+    trained = trained_on(model.metadata)
+    shape = case.picture.pixels.shape
+    if box is not None:
+        try:
+            case.square, case.region = region.around(box, trained["context"], shape), "box"
+        except UserError as error:
+            case.fault = str(error)
+    elif film == "always" or film == "auto" and model.takes_films:
+        is_film = film == "always" or trained["view"] == "film" or region.looks_like_film(case.picture.pixels)
+        case.region = "film" if is_film else "picture"
+
+
+def _ask(model: Segmenter, cases: list[Case]) -> None:
+    """All at once, films or none; when the graph refuses one, one by one."""
+    if not cases:
+        return
+    predict = model.predict_film if cases[0].region == "film" else model.predict_bytes
+    try:
+        answers = predict([_sent(case) for case in cases])
+    except UserError as error:
+        servers = isinstance(error, ServingError) and not isinstance(error, PictureRefusedError)
+        if len(cases) == 1 or servers:
+            for case in cases:
+                case.fault, case.undone = str(error), servers
+        else:
+            for case in cases:
+                _ask(model, [case])
+        return
+    for case, answer in zip(cases, answers, strict=True):
+        case.segmentation = _at_full_size(case, answer)
+
+
+def _sent(case: Case) -> bytes:
+    return region.cut(case.picture.pixels, case.square) if case.square else case.picture.encoded
+
+
+def _at_full_size(case: Case, answer: Segmentation) -> Segmentation:
+    return region.paste(answer, case.square, case.picture.pixels.shape) if case.square else answer

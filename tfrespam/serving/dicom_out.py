@@ -1,0 +1,55 @@
+"""The DICOM objects that belong to one segmented file, written beside its pictures."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tfrespam.serving.dicom_source import Algorithm, read_source
+
+
+class Wanted(NamedTuple):
+    """Which objects to write."""
+
+    seg: bool = False  # <name>_seg.dcm, the mask
+    probability: bool = False  # <name>_probability.dcm, a fractional segmentation
+    sr: bool = False  # <name>_sr.dcm, a report of the measurements in <name>_seg.dcm
+
+
+def write_objects(file: Path, target: Path, mask: np.ndarray, probability: np.ndarray, extent: tuple[int, float],
+                  spacing_mm: float, algorithm: Algorithm, wanted: Wanted) -> None:  # fmt: skip
+    """Writes what is wanted about the DICOM file `file` to `target` with an ending, each whole or not at all.
+
+    Args:
+        file: The source.
+        target: Folder and name without ending.
+        mask: (H, W) bool.
+        probability: (H, W) in [0, 1].
+        extent: Area and longest diameter of the mask, in pixels.
+        spacing_mm: Size of a pixel, NaN when unknown.
+        algorithm: The network.
+        wanted: Which objects.
+
+    Raises:
+        UserError: The source's header does not allow it.
+    """
+    from tfrespam.serving.dicom_seg import segmentation
+    from tfrespam.serving.dicom_sr import measurement_report
+
+    source = read_source(file)
+    objects = {}
+    if wanted.seg or wanted.sr:
+        objects["_seg.dcm"] = segmentation(source, mask, algorithm)
+    if wanted.probability:
+        objects["_probability.dcm"] = segmentation(source, probability, algorithm, "FRACTIONAL")
+    if wanted.sr:
+        objects["_sr.dcm"] = measurement_report(source, objects["_seg.dcm"], *extent, spacing_mm, algorithm)
+    for ending, made in objects.items():
+        _write(target.with_name(target.name + ending), made)
+
+
+def _write(path: Path, made) -> None:
+    from tfrespam.files import whole_file
+
+    with whole_file(path) as temporary:
+        made.save_as(temporary)

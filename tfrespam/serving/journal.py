@@ -1,0 +1,53 @@
+"""What an unfinished call has done already, so that the next one goes on where it was."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Journal:
+    """Rows of finished files, one line each, kept until everything is done.
+
+    Args:
+        path: The journal's file. What it holds counts only if it was begun with equal `settings`.
+        settings: Everything that the rows depend on, besides the files themselves.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]):
+        self._path = path
+        self._head = {"settings": json.loads(json.dumps(settings, default=str))}
+        head, *entries = _lines(path) or [None]
+        self._done = {entry["file"]: entry for entry in entries} if head == self._head else {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(line) + "\n" for line in (self._head, *self._done.values())))
+
+    def row(self, file: Path, name: str) -> dict[str, Any] | None:
+        """What was found for `file`, if it was done under `name` and has not been written since; else None."""
+        entry = self._done.get(str(file.absolute()))
+        return entry["row"] if entry and entry["state"] == _state(file) and entry["row"]["name"] == name else None
+
+    def add(self, file: Path, row: Mapping[str, Any]) -> None:
+        """Notes that `file` is done."""
+        entry = {"file": str(file.absolute()), "state": _state(file), "row": {**row, "file": str(row["file"])}}
+        with open(self._path, "a", encoding="utf-8") as journal:
+            journal.write(json.dumps(entry) + "\n")
+
+    def close(self) -> None:
+        """Nothing is left to do: the next call begins anew."""
+        self._path.unlink(missing_ok=True)
+
+
+def _state(file: Path) -> list[int]:
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _lines(path: Path) -> list[dict]:
+    """What the file holds, without a last line that a killed process left half written."""
+    lines = []
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            lines.append(json.loads(line))
+    return lines
