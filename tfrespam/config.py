@@ -93,7 +93,13 @@ class TrainingConfig:
         jit: XLA: "auto", "on" or "off"; "auto" is off where `deterministic` is on, and on a CPU.
         deterministic: Same seed and machine, same weights bit for bit; slower on a GPU.
         steps_per_execution: Training steps per call of the compiled function.
-        tensorboard_images: Validation cases shown in TensorBoard.
+        tensorboard_images: Validation cases shown in TensorBoard, in equal shares easy, median and hard ones.
+        tensorboard_attention: Whether TensorBoard shows the attention gates on those cases.
+        tensorboard_curves: Every so many epochs, and at the last, precision-recall and reliability curves over all
+            validation cases; 0 switches them off.
+        tensorboard_gradients: Whether the norm of the gradients is measured.
+        tensorboard_histograms: Every so many epochs histograms of all weights; 0 switches them off.
+        tensorboard_profile: First and last step that are profiled; the profile tab needs the extra [profile].
     """
 
     epochs: int = 100
@@ -112,6 +118,11 @@ class TrainingConfig:
     deterministic: bool = True
     steps_per_execution: int = 1
     tensorboard_images: int = 6
+    tensorboard_attention: bool = True
+    tensorboard_curves: int = 10
+    tensorboard_gradients: bool = True
+    tensorboard_histograms: int = 0
+    tensorboard_profile: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass
@@ -128,6 +139,7 @@ class Experiment:
         augment: How training pictures are changed.
         model: Which network.
         training: How it is trained.
+        tensorboard: Whether TensorBoard is started on the run.
     """
 
     name: str = "experiment"
@@ -139,6 +151,7 @@ class Experiment:
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    tensorboard: bool = False
 
 
 # field -> (test, what is expected)
@@ -157,7 +170,10 @@ _RULES = {
     "training.epochs": _POSITIVE, "training.batch_size": _POSITIVE, "training.learning_rate": _POSITIVE,
     "training.warmup_epochs": _NOT_NEGATIVE, "training.weight_decay": _NOT_NEGATIVE,
     "training.clip_norm": _NOT_NEGATIVE, "training.ema": _SHARE, "training.steps_per_execution": _POSITIVE,
-    "training.tensorboard_images": _NOT_NEGATIVE,
+    "training.tensorboard_images": _NOT_NEGATIVE, "training.tensorboard_curves": _NOT_NEGATIVE,
+    "training.tensorboard_histograms": _NOT_NEGATIVE,
+    "training.tensorboard_profile": (lambda v: len(v) in (0, 2) and all(n > 0 for n in v) and sorted(v) == list(v),
+                                     "two steps, the first no later than the last, as in [10,12]"),
 }  # fmt: skip
 
 

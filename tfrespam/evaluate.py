@@ -20,10 +20,10 @@ def evaluate(
     dataset: str | None = None,
     threshold: float | None = None,
 ) -> None:
-    """Runs an exported model over a split; writes per_image.csv and summary.json.
+    """Runs an exported model over a split; writes per_image.csv, calibration.csv and summary.json.
 
     Args:
-        output: Folder for per_image.csv and summary.json.
+        output: Folder for per_image.csv, calibration.csv and summary.json.
         model: Exported model, an experiment's folder or a version's (default: the newest under saved_models/).
         data_dir: Home of the prepared data sets, or the folder of one (default: $TFRESPAM_DATA_DIR, or datasets/).
         protocol: "official", "folds" or "paper" (default: the one that the model was trained under).
@@ -73,9 +73,10 @@ def choose(data_dir: str, data: DataConfig, named: bool = False):
 
 
 def judge(exported, prepared, data: DataConfig, split: str, output: Path, threshold: float | None = None) -> dict:
-    """Judges `exported` on one split; writes per_image.csv and summary.json under `output` and returns the summary."""
+    """Judges `exported` on one split; writes per_image.csv, calibration.csv and summary.json, returns the summary."""
     from tfrespam import provenance
     from tfrespam.data import protocols
+    from tfrespam.evaluation.calibration import ProbabilityCounts
     from tfrespam.evaluation.summary import per_image_rows, summarise
     from tfrespam.evaluation.trivial import trivial_dice
     from tfrespam.files import write_csv, write_json
@@ -97,7 +98,8 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
         protocols.refuse_leaks(audit, data.protocol)
     threshold = metadata.get("threshold", 0.5) if threshold is None else threshold
     table = {name: values[judged] for name, values in prepared.table.items()}
-    rows = per_image_rows(table, _predictions(exported, prepared, judged), threshold)
+    counts = ProbabilityCounts()
+    rows = per_image_rows(table, counts.watch(_predictions(exported, prepared, judged)), threshold)
     context = {
         "model": metadata.get("model", ""), "experiment": metadata.get("experiment", ""), "dataset": prepared.name,
         "protocol": data.protocol, "split": split, "threshold": threshold, "leak_audit": audit,
@@ -108,6 +110,7 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     trivial = trivial_dice(masks(prepared, judged), _trivial_masks(metadata, prepared, parts["train"]))
     summary = summarise(rows, trivial, context)
     write_csv(output / "per_image.csv", rows)
+    write_csv(output / "calibration.csv", counts.rows())
     write_json(output / "summary.json", summary)
     return summary
 

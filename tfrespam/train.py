@@ -4,9 +4,13 @@ Without arguments it is the newcomer's five minutes: a phantom data set is made,
 patients never seen.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tfrespam import cli
@@ -45,18 +49,45 @@ def train(experiment: Experiment) -> None:
             raise UserError(f"{folder} is in use by another process that trains the same experiment. "
                             "Wait for it, or change --name or --seed")  # fmt: skip
         _same_data(prepared, folder)
-        if (folder / "summary.json").exists() and _exported(experiment, folder):
-            cli.console.print(f"{folder}: done already; change a setting, --seed or --name to train again")
-        else:
-            _run(experiment, prepared, folder)
-        _say(experiment, folder)
+        with _tensorboard(experiment, folder):
+            _work(experiment, prepared, folder)
+
+
+def _work(experiment: Experiment, prepared, folder: Path) -> None:
+    if (folder / "summary.json").exists() and _exported(experiment, folder):
+        cli.console.print(f"{folder}: done already; change a setting, --seed or --name to train again")
+    else:
+        _run(experiment, prepared, folder)
+    _say(experiment, folder)
+
+
+@contextlib.contextmanager
+def _tensorboard(experiment: Experiment, folder: Path) -> Iterator[None]:
+    """TensorBoard beside the work where it is asked for; whoever sits at a terminal may look on when that is done."""
+    if not experiment.tensorboard:
+        yield
+        return
+    from tfrespam.training.board_server import served
+
+    with served(folder) as url:  # not its subfolder: HParams finds no scores beside a session named "."
+        cli.console.print(f"TensorBoard: {url}")
+        yield
+        if sys.stdin.isatty():
+            cli.console.print(f"\nTensorBoard: {url} until you press Ctrl-C")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
 
 
 def run_folder(experiment: Experiment) -> Path:
-    """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew."""
+    """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew.
+
+    Where things are and what TensorBoard shows change no result and do not count.
+    """
     settings = dataclasses.asdict(experiment)
-    for place in ("data_dir", "runs_dir", "models_dir"):
+    for place in ("data_dir", "runs_dir", "models_dir", "tensorboard"):
         settings.pop(place)
+    settings["training"] = {name: value for name, value in settings["training"].items()
+                            if not name.startswith("tensorboard")}  # fmt: skip
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:8]
     data = experiment.data
     fold = "" if data.protocol == "paper" else f"-fold{data.fold}"
@@ -201,7 +232,7 @@ def _say(experiment: Experiment, folder: Path) -> None:
     cli.console.print(f"""
 run        {folder}  (history.csv, loss_curve.png, per-image results)
 model      {exported}
-next       tensorboard --logdir {folder / "tensorboard"}
+next       tensorboard --logdir {folder}
            python -m tfrespam.predict {pictures} --model {exported} --output predictions
            python -m tfrespam.evaluate --model {exported} --data_dir {data} --split train --output evaluation""")
 

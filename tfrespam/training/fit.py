@@ -12,8 +12,8 @@ from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
 from tfrespam.models import build_model
 from tfrespam.training.averaging import WeightAverage
+from tfrespam.training.board import board
 from tfrespam.training.optimizer import optimizer
-from tfrespam.training.pictures import PredictionPictures
 from tfrespam.training.progress import EpochLines
 from tfrespam.training.recorder import RunRecorder
 
@@ -47,7 +47,8 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
                               first_step=done * steps)  # fmt: skip
     validation = pipeline.evaluation(prepared, parts["validation"], batch_size=training.batch_size).cache()
     lines = EpochLines(training.epochs, steps)
-    callbacks = [average, recorder, lines, *_tensorboard(experiment, validation, average, folder)]
+    watched = board(experiment, prepared, parts, validation, average, folder)
+    callbacks = [average, *watched, recorder, lines]
     if done < training.epochs:
         model.fit(train, validation_data=validation, epochs=training.epochs, initial_epoch=done, steps_per_epoch=steps,
                   callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
@@ -72,15 +73,3 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
         steps_per_execution=training.steps_per_execution,
     )
     return model
-
-
-def _tensorboard(experiment: Experiment, validation, average, folder: Path) -> list[keras.callbacks.Callback]:
-    """Scalars, learning rate and graph; and prediction pictures in a folder of their own."""
-    board = [keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=True, profile_batch=0)]
-    shown = experiment.training.tensorboard_images
-    if shown:
-        cases = [np.concatenate(arrays) for arrays in zip(*validation.take(1 + shown // experiment.training.batch_size)
-                                                           .as_numpy_iterator(), strict=True)]  # fmt: skip
-        images, masks = (array[:shown] for array in cases)
-        board.append(PredictionPictures(folder / "tensorboard" / "pictures", images, masks, average))
-    return board
