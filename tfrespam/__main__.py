@@ -14,6 +14,7 @@ STAGES = {  # in the order of the work
     "export": "tfrespam.export",
     "evaluate": "tfrespam.evaluate",
     "compare": "tfrespam.compare",
+    "report": "tfrespam.report",
     "predict": "tfrespam.predict",
 }
 
