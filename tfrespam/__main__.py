@@ -15,6 +15,7 @@ STAGES = {  # in the order of the work
     "evaluate": "tfrespam.evaluate",
     "compare": "tfrespam.compare",
     "report": "tfrespam.report",
+    "demo": "tfrespam.demo",
     "predict": "tfrespam.predict",
 }
 
