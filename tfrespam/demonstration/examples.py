@@ -10,11 +10,16 @@ from tfrespam.demonstration.study import Study
 SEED = 7
 
 
-def examples() -> dict[str, Study]:
-    """Studies by the label of their button."""
+def film_and_mass() -> tuple[np.ndarray, np.ndarray]:
+    """A phantom film (H, W) uint16, and its largest mass (H, W) bool."""
     generator = np.random.default_rng(SEED)
     patient = draw_patient(0, generator)
     film, masks = draw_film(patient.breasts[0], patient.density, "MLO", generator)
-    largest = max(masks, key=np.count_nonzero)
-    cut = crop.cut(film, crop.roi_box(largest, "example", 1.6))
+    return film, max(masks, key=np.count_nonzero)
+
+
+def examples() -> dict[str, Study]:
+    """Studies by the label of their button."""
+    film, mass = film_and_mass()
+    cut = crop.cut(film, crop.roi_box(mass, "example", 1.6))
     return {"Example: crop": Study("phantom_crop", cut), "Example: whole film": Study("phantom_film", film)}
