@@ -301,8 +301,8 @@ def test_the_phantom_is_made_when_it_is_missing(download, tmp_path, monkeypatch)
 
     monkeypatch.setattr("tfrespam.data.phantom.write_phantom", write)
     experiment = tiny.experiment(tmp_path, tmp_path / "home", data__dataset="phantom")
-    first = train._data(experiment)
-    again = train._data(experiment)
+    first = train.prepared_data(experiment)
+    again = train.prepared_data(experiment)
     assert asked == [train.PHANTOM_PATIENTS] and first.path == again.path == tmp_path / "home/phantom/roi-1.6-32"
     assert first.name == "phantom" and set(first.table["source"]) == {"phantom"}
 

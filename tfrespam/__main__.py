@@ -16,6 +16,7 @@ STAGES = {  # in the order of the work
     "compare": "tfrespam.compare",
     "report": "tfrespam.report",
     "demo": "tfrespam.demo",
+    "verify": "tfrespam.verify",
     "predict": "tfrespam.predict",
 }
 

@@ -9,6 +9,8 @@ from tfrespam import cli
 from tfrespam.config import DataConfig, Experiment
 from tfrespam.errors import UserError
 
+SETTINGS = ("width", "options", "data", "augment", "training", "weights", "views")  # of the model, in summary.json
+
 
 def evaluate(
     output: str,
@@ -108,7 +110,9 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
         "command": provenance.command(), "seed": seed, "git": provenance.git(),
     }  # fmt: skip
     trivial = trivial_dice(masks(prepared, judged), _trivial_masks(metadata, prepared, parts["train"]))
-    summary = summarise(rows, trivial, context)
+    settings = {name: metadata[name] for name in SETTINGS if name in metadata}
+    origin = {"data_sha256": prepared.digest, "machine": provenance.machine(), "settings": settings}
+    summary = {**summarise(rows, trivial, context), **origin}
     write_csv(output / "per_image.csv", rows)
     write_csv(output / "calibration.csv", counts.rows())
     write_json(output / "summary.json", summary)

@@ -41,7 +41,7 @@ def train(experiment: Experiment) -> None:
     Without options: makes a synthetic (phantom) data set and trains a small ResPAM U-Net on it, in minutes.
     """
     check(experiment)
-    prepared = _data(experiment)
+    prepared = prepared_data(experiment)
     folder = run_folder(experiment)
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / ".lock") as free:
@@ -98,7 +98,7 @@ def _same_data(prepared, folder: Path) -> None:
     """A run that goes on with other examples than it began with would be neither the one nor the other."""
     from tfrespam.files import write_json
 
-    known, now = folder / "data.json", hashlib.sha256((prepared.path / "index.csv").read_bytes()).hexdigest()
+    known, now = folder / "data.json", prepared.digest
     if not known.exists():
         write_json(known, {"index_sha256": now})
     elif json.loads(known.read_text(encoding="utf-8"))["index_sha256"] != now:
@@ -113,7 +113,7 @@ def _exported(experiment: Experiment, folder: Path) -> Path | None:
     return exported_from(weights, experiment.models_dir, experiment.name) if weights.exists() else None
 
 
-def _data(experiment: Experiment):
+def prepared_data(experiment: Experiment):
     """The prepared data set; the phantom one and the paper's copies are made when they are missing."""
     from tfrespam.data.prepared import COPIES, find
 
