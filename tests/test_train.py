@@ -71,7 +71,7 @@ def test_a_run_leaves_everything_that_is_promised(trained):
     experiment, folder = trained
     assert re.fullmatch(r"official-fold0-seed0-[0-9a-f]{8}", folder.name)
     names = {"config.yaml", "history.csv", "best.keras", "last.keras", "state", "tensorboard", "loss_curve.png",
-             "validation", "test", "summary.json", "facts.json", "data.json", ".lock"}  # fmt: skip
+             "validation", "test", "examples", "summary.json", "facts.json", "data.json", ".lock"}  # fmt: skip
     assert set(os.listdir(folder)) == names
     for split in ("validation", "test"):
         assert sorted(os.listdir(folder / split)) == ["calibration.csv", "per_image.csv", "summary.json"]
@@ -146,6 +146,16 @@ def test_what_is_exported_is_what_was_selected(trained, prepared):
     trained_on = protocols.identities(prepared.table, protocols.parts(prepared.table, "official")["train"])
     assert exported.metadata["trained_on"] == trained_on
     assert not any(patient in json.dumps(trained_on) for patient in prepared.table["patient_id"])
+
+
+def test_the_examples_are_judged_pictures_as_the_network_takes_them(trained, prepared):
+    from tfrespam.data import pipeline
+
+    judged = prepared.table["split"] == "test"
+    stored = [example["image"] for example in pipeline.encoded(prepared, judged).as_numpy_iterator()]
+    files = sorted((trained[1] / "examples").iterdir())
+    assert [file.name for file in files] == [f"{number:02}.png" for number in range(1, min(len(stored), 12) + 1)]
+    assert [file.read_bytes() for file in files] == stored[:12]
 
 
 def test_a_finished_experiment_is_not_trained_again(trained, capsys):

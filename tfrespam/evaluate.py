@@ -78,7 +78,7 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     """Judges `exported` on one split; writes per_image.csv, calibration.csv and summary.json, returns the summary."""
     from tfrespam import provenance
     from tfrespam.data import protocols
-    from tfrespam.evaluation.calibration import ProbabilityCounts
+    from tfrespam.evaluation.probability_counts import ProbabilityCounts
     from tfrespam.evaluation.summary import per_image_rows, summarise
     from tfrespam.evaluation.trivial import trivial_dice
     from tfrespam.files import write_csv, write_json

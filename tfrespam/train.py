@@ -33,6 +33,7 @@ EMBEDDED = {
     "training.select": "last",
 }
 PHANTOM_PATIENTS = 90
+EXAMPLES = "examples"  # folder of a run
 
 
 def train(experiment: Experiment) -> None:
@@ -218,7 +219,21 @@ def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model
     exported = saved_model.load(path)
     summaries = {split: evaluate.judge(exported, prepared, experiment.data, split, folder / split)
                  for split in ("validation", "test") if parts[split].any()}  # fmt: skip
+    _write_examples(prepared, parts["test" if "test" in summaries else "validation"], folder / EXAMPLES)
     write_json(folder / "summary.json", summaries.get("test", summaries["validation"]))
+
+
+def _write_examples(prepared, judged, folder: Path, count: int = 12) -> None:
+    """A few judged pictures as the network takes them, PNG files to try `predict` on."""
+    import numpy as np
+
+    from tfrespam.data.pipeline import encoded
+    from tfrespam.files import whole_directory
+
+    few = judged & (np.cumsum(judged) <= count)
+    with whole_directory(folder) as new:
+        for number, example in enumerate(encoded(prepared, few).as_numpy_iterator(), 1):
+            (new / f"{number:02}.png").write_bytes(example["image"])
 
 
 def _say(experiment: Experiment, folder: Path) -> None:
@@ -227,13 +242,12 @@ def _say(experiment: Experiment, folder: Path) -> None:
     exported = _exported(experiment, folder)
     summary = json.loads((folder / "summary.json").read_text())
     evaluate.say(summary, folder)
-    data, download = experiment.data_dir, Path(experiment.data_dir) / "phantom" / "download"
-    pictures = download if experiment.data.dataset == "phantom" else "PICTURES"
+    data = experiment.data_dir
     cli.console.print(f"""
 run        {folder}  (history.csv, loss_curve.png, per-image results)
 model      {exported}
 next       tensorboard --logdir {folder}
-           python -m tfrespam.predict {pictures} --model {exported} --output predictions
+           python -m tfrespam.predict {folder / EXAMPLES} --model {exported} --output predictions
            python -m tfrespam.evaluate --model {exported} --data_dir {data} --split train --output evaluation""")
 
 

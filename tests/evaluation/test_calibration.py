@@ -1,61 +1,54 @@
-import csv
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from scipy import special
 
-from tfrespam.evaluation.calibration import ProbabilityCounts
-from tfrespam.files import write_csv
+from tfrespam.evaluation.calibration import cross_entropy, fit_temperature, reliability
 
-
-def counted(reference, probability, bins=100):
-    counts = ProbabilityCounts(bins)
-    counts.add(np.asarray(reference), np.asarray(probability))
-    return counts
+RNG = np.random.default_rng(0)
 
 
-def test_four_pixels_by_hand():
-    counts = counted([[0, 1], [1, 1]], [[0.05, 0.25], [0.95, 1.0]], bins=10)
-    assert counts.pixels.tolist() == [1, 0, 1, 0, 0, 0, 0, 0, 0, 2] and counts.mass.tolist()[-1] == 2
-    tp, fp, tn, fn = counts.confusion()
-    assert (tp[0], fp[0], tn[0], fn[0]) == (3, 1, 0, 0) and (tp[5], fp[5], tn[5], fn[5]) == (2, 0, 1, 1)
-    precision, recall = counts.precision_recall()
-    assert precision[0] == 0.75 and recall[5] == pytest.approx(2 / 3) and precision[3] == 1
-    assert counts.expected_calibration_error() == pytest.approx((0.05 + 0.75 + 2 * 0.025) / 4)
+def pixels(temperature, count=200_000):
+    """Probabilities that are right, and what a network would say that is `temperature` times too sure."""
+    logit = RNG.normal(0, 2, count)
+    mask = RNG.random(count) < special.expit(logit)
+    return special.expit(logit * temperature).reshape(2, -1, 10), mask.reshape(2, -1, 10)
 
 
-def test_a_probability_that_keeps_its_word_has_no_error():
-    generator = np.random.default_rng(0)
-    probability = generator.random((400, 400))
-    counts = counted(generator.random((400, 400)) < probability, probability)
-    assert counts.expected_calibration_error() < 0.01
-    assert counted(np.zeros((9, 9)), np.full((9, 9), 0.8)).expected_calibration_error() == pytest.approx(0.8)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_that_was_put_in_is_found(temperature):
+    probability, mask = pixels(temperature)
+    assert fit_temperature(probability, mask) == pytest.approx(temperature, rel=0.03)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=60))
-def test_curves_agree_with_counting_at_each_threshold(pixels):
-    reference, probability = map(np.array, zip(*pixels, strict=True))
-    probability = np.round(probability, 3)
-    counts = counted(reference, probability, bins=8)
-    tp, fp, tn, fn = counts.confusion()
-    for place in range(8):
-        found = probability >= place / 8
-        assert (tp[place], fp[place]) == ((found & reference).sum(), (found & ~reference).sum())
-    assert (tp + fp + tn + fn == len(pixels)).all()
+def test_no_other_temperature_is_better():
+    probability, mask = pixels(2.0, 5000)
+    found = fit_temperature(probability, mask)
+    best = cross_entropy(probability, mask, found)
+    assert all(best <= cross_entropy(probability, mask, found * factor) for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2))
 
 
-def test_watching_passes_everything_on_and_the_file_holds_it(tmp_path):
-    pairs = [(np.eye(3), np.full((3, 3), value)) for value in (0.1, 0.7)]
-    counts = ProbabilityCounts(20)
-    assert list(counts.watch(pairs)) == pairs and counts.pixels.sum() == 18
-    write_csv(tmp_path / "calibration.csv", counts.rows())
-    with open(tmp_path / "calibration.csv", newline="") as file:
-        again = ProbabilityCounts.from_rows(list(csv.DictReader(file)))
-    for name in ("pixels", "mass", "total"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(counts, name))
+def test_cross_entropy_is_what_its_name_says():
+    probability, mask = np.array([0.2, 0.9, 0.6]), np.array([0, 1, 0])
+    assert cross_entropy(probability, mask) == pytest.approx(-np.log([0.8, 0.9, 0.4]).mean())
+    assert np.isfinite(cross_entropy(np.array([0.0, 1.0]), np.array([1, 0])))
 
 
-def test_nothing_counted_is_unknown_and_no_error():
-    assert np.isnan(ProbabilityCounts().expected_calibration_error())
-    assert ProbabilityCounts().precision_recall()[0].tolist() == [1] * 100
+def test_reliability_of_pixels_counted_by_hand():
+    found = reliability(np.array([0.0, 0.1, 0.1, 0.6, 1.0]), np.array([0, 0, 1, 1, 1]), bins=4)
+    np.testing.assert_array_equal(found.pixels, [3, 0, 1, 1])
+    np.testing.assert_allclose(found.probability, [0.2 / 3, np.nan, 0.6, 1.0])
+    np.testing.assert_allclose(found.frequency, [1 / 3, np.nan, 1, 1])
+    assert found.error == pytest.approx((abs(1 / 3 - 0.2 / 3) * 3 + 0.4) / 5)
+
+
+def test_calibrating_lowers_the_error():
+    probability, mask = pixels(3.0)
+    temperature = fit_temperature(probability, mask)
+    calibrated = special.expit(special.logit(probability) / temperature)
+    assert reliability(calibrated, mask).error < 0.01 < 0.05 < reliability(probability, mask).error
+
+
+@pytest.mark.parametrize("mask", [np.zeros(4), np.ones(4)])
+def test_pixels_of_one_kind_have_no_temperature(mask):
+    with pytest.raises(ValueError, match="pixels of both kinds. Received: 4 pixels"):
+        fit_temperature(np.full(4, 0.5), mask)

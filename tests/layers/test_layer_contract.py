@@ -39,6 +39,8 @@ CASES = [
     (layers.ASPP, {"filters": 3, "rates": (2, 3)}, (9, 8, 4), (9, 8, 3), 12, 8),
     (layers.PixelShuffle, {}, (9, 8, 8), (18, 16, 2), 0, 0),
     (layers.ImageStandardization, {"epsilon": 1e-3}, (8, 9, 2), (8, 9, 2), 0, 0),
+    (layers.Temperature, {"temperature": 2.0}, (8, 9, 1), (8, 9, 1), 1, 0),
+    (layers.LocalContrast, {"window": 5, "epsilon": 1e-3}, (8, 9, 2), (8, 9, 2), 0, 0),
 ]  # fmt: skip
 
 

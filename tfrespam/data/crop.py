@@ -7,7 +7,7 @@ import numpy as np
 
 from tfrespam.errors import UserError
 
-POLICY = 2  # raise it with every change of what is cut out: data sets prepared before are then made anew
+POLICY = 3  # raise it with every change of what is cut out: data sets prepared before are then made anew
 Box = tuple[int, int, int, int]  # y0, x0, y1, x1 in film pixels, half open; may reach beyond the film
 
 
@@ -27,22 +27,17 @@ def jitter(lesion_id: str) -> tuple[float, float]:
 def roi_box(mask: np.ndarray, lesion_id: str, context: float) -> Box:
     """Square of side `context` x the longest box side, shifted by at most half of the margin that leaves.
 
-    Without the shift a network could learn that masses are always centred. Near the film's edge the square is moved
-    into the film as far as it fits: beyond the edge there are only reflections, and a reflected mass is a second one.
+    Without the shift a network could learn that masses are always centred. Near the film's edge the square reaches
+    beyond it.
     """
     y0, x0, y1, x1 = bounding_box(mask)
     longest = max(y1 - y0, x1 - x0)
     side = max(round(context * longest), 8)
     reach = (side - longest) / 4
     down, right = jitter(lesion_id)
-    top = _inside(round((y0 + y1 - side) / 2 + down * reach), side, mask.shape[0])
-    left = _inside(round((x0 + x1 - side) / 2 + right * reach), side, mask.shape[1])
+    top = round((y0 + y1 - side) / 2 + down * reach)
+    left = round((x0 + x1 - side) / 2 + right * reach)
     return top, left, top + side, left + side
-
-
-def _inside(start: int, side: int, length: int) -> int:
-    """`start` moved so that `side` pixels from it lie within 0..length; as it is when they cannot."""
-    return start if side > length else min(max(start, 0), length - side)
 
 
 def breast_box(image: np.ndarray) -> Box:
@@ -67,18 +62,15 @@ def square_around(box: Box) -> Box:
     return top, left, top + side, left + side
 
 
-def cut(picture: np.ndarray, box: Box, *, reflect: bool = True) -> np.ndarray:
-    """The part of `picture` (H, W) inside `box`; what lies beyond the edge is reflected, or zero."""
+def cut(picture: np.ndarray, box: Box) -> np.ndarray:
+    """The part of `picture` (H, W) inside `box`; zero beyond the film, where there is neither tissue nor mass."""
     y0, x0, y1, x1 = box
     rows, columns = picture.shape
     inside = picture[max(y0, 0) : min(y1, rows), max(x0, 0) : min(x1, columns)]
     if not inside.size:
         raise UserError(f"crop {box} lies outside its film. Expected an overlap with {rows} x {columns} pixels")
     margins = max(-y0, 0), max(y1 - rows, 0), max(-x0, 0), max(x1 - columns, 0)
-    if not any(margins):
-        return inside
-    border = cv2.BORDER_REFLECT if reflect else cv2.BORDER_CONSTANT
-    return cv2.copyMakeBorder(inside, *margins, border)
+    return cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT) if any(margins) else inside
 
 
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:

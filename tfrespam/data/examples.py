@@ -52,7 +52,7 @@ def _film_example(film: Film, pixels: FilmPixels, policy: CropPolicy) -> tuple[l
     box = crop.square_around(crop.breast_box(pixels.image))
     every = np.logical_or.reduce([mask for _, mask in pixels.masks])
     lesion = dataclasses.replace(pixels.masks[0][0], lesion_id=film.film_id)
-    image, mask = (crop.cut(picture, box, reflect=False) for picture in (pixels.image, every.view(np.uint8)))
+    image, mask = (crop.cut(picture, box) for picture in (pixels.image, every.view(np.uint8)))
     united = {lesion.lesion_id for lesion, _ in pixels.masks} if len(pixels.masks) > 1 else set()
     return [_example(lesion, image, mask, box, pixels.pixel_spacing_mm, policy.image_size)], united
 

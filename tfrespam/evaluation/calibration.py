@@ -1,84 +1,89 @@
-"""Whether a probability of 0.8 is right four times in five, and what each threshold costs: from counts of pixels.
+"""Probabilities that mean what they say: of the pixels given 0.7, seven in ten are mass.
 
-All pixels of all images are sorted into bins by their probability; what is kept is how many there were, how many of
-them were mass, and the sum of their probabilities. Calibration and the precision-recall curve follow from these.
+A temperature T turns a probability p into sigmoid(logit(p) / T). It changes no ranking and, at the threshold 0.5, no
+mask. Guo et al. 2017, "On Calibration of Modern Neural Networks", ICML, arXiv 1706.04599.
 """
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from scipy import optimize, special
 
-BINS = 100
+TEMPERATURES = 0.05, 20.0  # where a temperature is looked for
+_EPSILON = 1e-6  # float32 sigmoids end at 0 and 1; a logit must not
 
 
-@dataclasses.dataclass
-class ProbabilityCounts:
-    """Pixels by probability; bin k holds probabilities from k / bins to below (k + 1) / bins, the last one 1 too.
-
-    >>> counts = ProbabilityCounts()
-    >>> counts.add(np.array([0, 1, 1, 1]), np.array([0.25, 0.75, 0.75, 0.75]))
-    >>> counts.expected_calibration_error()
-    0.25
+class Reliability(NamedTuple):
+    """Pixels by their probability, in bins of equal width.
 
     Args:
-        bins: Number of bins of equal width.
+        probability: (B,) mean probability of each bin's pixels; NaN where it has none.
+        frequency: (B,) share of them that is mass; NaN where it has none.
+        pixels: (B,) how many they are.
     """
 
-    bins: int = BINS
+    probability: np.ndarray
+    frequency: np.ndarray
+    pixels: np.ndarray
 
-    def __post_init__(self):
-        self.pixels, self.mass = np.zeros((2, self.bins), np.int64)
-        self.total = np.zeros(self.bins)  # sum of the probabilities
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean of |frequency - probability| over pixels, in [0, 1]."""
+        gap = np.abs(np.nan_to_num(self.frequency - self.probability))
+        return float(np.sum(gap * self.pixels) / self.pixels.sum())
 
-    def add(self, reference: np.ndarray, probability: np.ndarray) -> None:
-        """Counts the pixels of a mask (bool, or 0 and nonzero) and probabilities in [0, 1] of one shape."""
-        probability = np.asarray(probability, float).ravel()
-        place = np.minimum((probability * self.bins).astype(np.intp), self.bins - 1)
-        self.pixels += np.bincount(place, minlength=self.bins)
-        self.mass += np.bincount(place[np.asarray(reference).ravel() != 0], minlength=self.bins)
-        self.total += np.bincount(place, probability, minlength=self.bins)
 
-    def watch(self, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Passes (reference, probability) pairs on and counts them."""
-        for reference, probability in pairs:
-            self.add(reference, probability)
-            yield reference, probability
+def reliability(probability: np.ndarray, mask: np.ndarray, bins: int = 15) -> Reliability:
+    """How often pixels of each probability are mass.
 
-    def rows(self) -> list[dict[str, float]]:
-        """calibration.csv: one row a bin."""
-        columns = zip(self.pixels.tolist(), self.mass.tolist(), self.total.tolist(), strict=True)
-        return [{"from": place / self.bins, "to": (place + 1) / self.bins, "pixels": pixels, "mass": mass,
-                 "probability_sum": total} for place, (pixels, mass, total) in enumerate(columns)]  # fmt: skip
+    Args:
+        probability: Any shape, in [0, 1].
+        mask: The same shape, 0 or not.
+        bins: Number of bins.
+    """
+    probability, mask = _flat(probability, mask)
+    place = np.minimum((probability * bins).astype(np.int64), bins - 1)
+    pixels = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0 / 0: an empty bin
+        means, frequency = (np.bincount(place, values, bins) / pixels for values in (probability, mask))
+    return Reliability(means, frequency, pixels)
 
-    @classmethod
-    def from_rows(cls, rows: Sequence[Mapping[str, str]]) -> "ProbabilityCounts":
-        """calibration.csv read again."""
-        counts = cls(len(rows))
-        counts.pixels, counts.mass = (np.array([int(row[name]) for row in rows]) for name in ("pixels", "mass"))
-        counts.total = np.array([float(row["probability_sum"]) for row in rows])
-        return counts
 
-    def reliability(self, groups: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean probability, share of mass (NaN where there is no pixel) and share of all pixels, each (groups,)."""
-        pixels, mass, total = (np.add.reduceat(values, np.arange(groups) * self.bins // groups)
-                               for values in (self.pixels, self.mass, self.total))  # fmt: skip
-        with np.errstate(invalid="ignore"):
-            return total / pixels, mass / pixels, pixels / max(pixels.sum(), 1)
+def cross_entropy(probability: np.ndarray, mask: np.ndarray, temperature: float = 1.0) -> float:
+    """Mean over pixels of -log of the probability given to what is there, after the temperature."""
+    probability, mask = _flat(probability, mask)
+    return _cross_entropy(_logit(probability), mask, temperature)
 
-    def expected_calibration_error(self, groups: int = 10) -> float:
-        """Mean distance of probability and share of mass over all pixels (Naeini et al. 2015), NaN without pixels."""
-        stated, found, share = self.reliability(groups)
-        return float(np.nansum(np.abs(stated - found) * share)) if self.pixels.sum() else float("nan")
 
-    def confusion(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """True and false positives, true and false negatives at the thresholds 0, 1 / bins, ...; each (bins,)."""
-        tp = np.cumsum(self.mass[::-1])[::-1]
-        fp = np.cumsum((self.pixels - self.mass)[::-1])[::-1]
-        return tp, fp, (self.pixels - self.mass).sum() - fp, self.mass.sum() - tp
+def fit_temperature(probability: np.ndarray, mask: np.ndarray) -> float:
+    """The temperature with the least cross-entropy, within `TEMPERATURES`.
 
-    def precision_recall(self) -> tuple[np.ndarray, np.ndarray]:
-        """Precision (1 where nothing is predicted) and recall (1 where there is no mass) at those thresholds."""
-        tp, fp, _, fn = self.confusion()
-        precision = np.where(tp + fp == 0, 1.0, tp / np.maximum(tp + fp, 1))
-        return precision, np.where(tp + fn == 0, 1.0, tp / np.maximum(tp + fn, 1))
+    Args:
+        probability: Any shape, in [0, 1]: of pictures that the network was not trained on.
+        mask: The same shape, 0 or not.
+
+    Raises:
+        ValueError: No pixels, or all of them or none are mass: any temperature could be made to look right.
+    """
+    probability, mask = _flat(probability, mask)
+    if not 0 < mask.sum() < mask.size:
+        raise ValueError("A temperature is fitted to pixels of both kinds. "
+                         f"Received: {mask.size} pixels, {int(mask.sum())} of them mass")
+    logit = _logit(probability)
+    low, high = np.log(TEMPERATURES)
+    found = optimize.minimize_scalar(lambda t: _cross_entropy(logit, mask, np.exp(t)), bounds=(low, high),
+                                     method="bounded", options={"xatol": 1e-4})  # fmt: skip
+    return float(np.exp(found.x))
+
+
+def _flat(probability, mask) -> tuple[np.ndarray, np.ndarray]:
+    return np.asarray(probability, np.float64).ravel(), (np.asarray(mask).ravel() != 0).astype(np.float64)
+
+
+def _logit(probability: np.ndarray) -> np.ndarray:
+    return special.logit(np.clip(probability, _EPSILON, 1 - _EPSILON))
+
+
+def _cross_entropy(logit: np.ndarray, mask: np.ndarray, temperature: float) -> float:
+    scaled = logit / temperature
+    return float(np.mean(np.logaddexp(0.0, scaled) - mask * scaled))

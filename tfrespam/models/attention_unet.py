@@ -19,7 +19,7 @@ def attention_unet(input_shape, width=1.0, *, normalization="none"):
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
     """
     image, features = image_input(input_shape, 16, normalization)
     skips = []

@@ -21,7 +21,7 @@ def au_net(input_shape, width=1.0, *, normalization="none", reduction=16):
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         reduction: Channels over inner width of the channel attention.
     """
     image, features = image_input(input_shape, 16, normalization)

@@ -3,9 +3,9 @@
 import keras
 from keras import layers
 
-from tfrespam.layers import ImageStandardization
+from tfrespam.layers import ImageStandardization, LocalContrast
 
-NORMALIZATIONS = ("none", "standardize")
+NORMALIZATIONS = ("none", "standardize", "local_contrast")
 
 
 def scaled(channels: int, width: float) -> int:
@@ -16,7 +16,11 @@ def scaled(channels: int, width: float) -> int:
 def image_input(input_shape, multiple: int, normalization: str = "none"):
     """The input `image` (H, W, C), grey values in [0, 1], and the tensor that the first layer sees.
 
-    Raises ValueError where H or W is not a multiple of `multiple`, the network's total stride.
+    Args:
+        input_shape: (height, width, channels).
+        multiple: The network's total stride, of which height and width must be multiples (or ValueError).
+        normalization: "none"; "standardize" for mean 0 and variance 1 in each picture; "local_contrast" for that and,
+            as further channels, each pixel against a window of a quarter of the picture's height around it.
     """
     if len(input_shape) != 3 or input_shape[2] is None or input_shape[2] < 1:
         raise ValueError("Argument `input_shape` must be (height, width, channels). "
@@ -26,7 +30,18 @@ def image_input(input_shape, multiple: int, normalization: str = "none"):
                          f"1/{multiple} and doubles them again. Received: input_shape={tuple(input_shape)}")
     check_choice("normalization", normalization, NORMALIZATIONS)
     image = keras.Input(tuple(input_shape), name="image")
-    return image, ImageStandardization(name="standardize")(image) if normalization == "standardize" else image
+    return image, _normalized(image, normalization)
+
+
+def _normalized(image, normalization):
+    """The picture as it is, standardised, or standardised and beside it each pixel against its neighbourhood."""
+    if normalization == "none":
+        return image
+    standardized = ImageStandardization(name="standardize")(image)
+    if normalization == "standardize":
+        return standardized
+    local = LocalContrast(image.shape[1] // 4 + 1, name="local_contrast")(image)
+    return layers.Concatenate(name="normalized")([standardized, local])
 
 
 def probability(features, kernel_size=1):

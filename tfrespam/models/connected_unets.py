@@ -22,7 +22,7 @@ def connected_unets(input_shape, width=1.0, *, normalization="none", aspp_betwee
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         aspp_between: Whether an ASPP stands between the two U-Nets.
     """
     image, features = image_input(input_shape, 16, normalization)

@@ -21,7 +21,7 @@ def ds_unet(input_shape, width=1.0, *, normalization="none", side_outputs=True, 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         side_outputs: Whether the side maps, `boundary1` to `boundary3` and `mask1` to `mask3`, (H, W, 1), 0 or more,
             are outputs beside `probability`.
         dropout: Share of features dropped after each decoder level.

@@ -19,7 +19,7 @@ def resnet50_unet(input_shape, width=1.0, *, normalization="none", decoder="bili
     Args:
         input_shape: (height, width, channels), sides multiples of 32.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         decoder: As in `respam_unet`.
     """
     model = respam_unet(input_shape, width, normalization=normalization, decoder=decoder, attention="none",

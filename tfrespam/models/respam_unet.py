@@ -37,7 +37,7 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
     Args:
         input_shape: (height, width, channels), sides multiples of 32 (16 with stem="full_resolution").
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         attention: "pam", or for ablations "cbam", "scse", "se", "none".
         modules: Residual modules in each of the four stages; ResNet-50 has (3, 4, 6, 3).
         expansion: Width of a residual module's output over its inner width.

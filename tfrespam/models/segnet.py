@@ -22,7 +22,7 @@ def segnet(input_shape, width=1.0, *, normalization="none"):
     Args:
         input_shape: (height, width, channels), sides multiples of 32.
         width: Factor on every channel count.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
     """
     image, features = image_input(input_shape, 32, normalization)
     places = []

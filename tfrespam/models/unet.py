@@ -16,7 +16,7 @@ def unet(input_shape, width=1.0, *, normalization="none", batch_normalization=Tr
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count; 0.5 is the baseline of Connected-UNets.
-        normalization: "none", or "standardize" for mean 0 and variance 1 in each picture.
+        normalization: As in `tfrespam.models.blocks.image_input`.
         batch_normalization: Whether each 3x3 convolution is followed by batch normalisation.
     """
     image, features = image_input(input_shape, 16, normalization)

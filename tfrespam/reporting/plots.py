@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from tfrespam.evaluation.calibration import ProbabilityCounts
+from tfrespam.evaluation.probability_counts import ProbabilityCounts
 from tfrespam.reporting.groups import Group
 
 FIRST, SECOND = "#3b7dc4", "#c46a1b"  # 3:1 and more on white and on near-black

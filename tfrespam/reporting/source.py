@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from tfrespam.errors import UserError
-from tfrespam.evaluation.calibration import ProbabilityCounts
+from tfrespam.evaluation.probability_counts import ProbabilityCounts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfrespam.evaluation.calibration import ProbabilityCounts
+from tfrespam.evaluation.probability_counts import ProbabilityCounts
 from tfrespam.training.averaging import WeightAverage
 from tfrespam.training.pictures import probabilities
 
@@ -65,7 +65,8 @@ def reliability_picture(counts: ProbabilityCounts) -> np.ndarray:
 
 def draw_reliability(drawn, counts: ProbabilityCounts) -> None:
     """Draws both onto a Matplotlib figure."""
-    stated, found, share = counts.reliability()
+    stated, found, pixels = counts.reliability()
+    share = pixels / max(pixels.sum(), 1)
     upper, lower = drawn.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     upper.plot([0, 1], [0, 1], "--", color="0.5", lw=1)
     upper.plot(stated, found, "o-", color="#4477aa")
