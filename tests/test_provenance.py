@@ -19,6 +19,6 @@ def test_every_output_tells_its_origin(trained, prepared):
     for summary in summaries:
         assert summary["data_sha256"] == json.loads((run / "data.json").read_text())["index_sha256"] == prepared.digest
         assert summary["seed"] == experiment.seed and summary["machine"].endswith("cores")
-        assert summary["settings"]["training"]["epochs"] == 2 and summary["settings"]["weights"] == metadata["weights"]
+        assert summary["settings"]["training"]["epochs"] == 2 and summary["settings"]["data"] == metadata["data"]
     assert metadata["seed"] == experiment.seed
     assert metadata["data"]["dataset"] == metadata["dataset"]["dataset"] == "tiny"

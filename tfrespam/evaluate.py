@@ -9,7 +9,7 @@ from tfrespam import cli
 from tfrespam.config import DataConfig, Experiment
 from tfrespam.errors import UserError
 
-SETTINGS = ("width", "options", "data", "augment", "training", "weights", "views")  # of the model, in summary.json
+SETTINGS = ("width", "options", "data", "augment", "training", "views")  # of the model, in summary.json
 
 
 def evaluate(
