@@ -17,10 +17,11 @@ from tfrespam.comparison.plan import Comparison, Network, trainings
 from tfrespam.config import DataConfig, Experiment
 from tfrespam.data.prepared import all_under
 from tfrespam.errors import UserError
+from tfrespam.models import BUILDERS
 from tfrespam.train import run_folder
 
 FOLDER = Path(__file__).parents[1] / "experiments"
-COMPARISONS = ["leakage", "table1", "table1_phantom"]
+COMPARISONS = sorted(path.stem for path in FOLDER.glob("*.yaml") if "tfrespam.compare" in path.read_text("utf-8"))
 
 
 def read(name: str, *options: str) -> Comparison:
@@ -35,7 +36,38 @@ def test_committed_comparisons_are_valid(name):
     assert comparison.base.name == name and comparison.name.partition("-")[0] == name.partition("_")[0]
     text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     assert f"python -m tfrespam.compare --config experiments/{name}.yaml" in text
-    assert {training.protocol for training in planned} >= {"paper"} and len(comparison.protocols) == 2
+    film = comparison.base.data.view == "film"
+    assert name == "ablation" or ("paper" in comparison.protocols) is not film
+
+
+def test_all_networks_take_part_in_all_phantom():
+    comparison = read("all_phantom")
+    assert sorted(network.name for network in comparison.models) == sorted(set(BUILDERS) - {"tiny", "tiny_rival"})
+    assert [network.name for network in comparison.models][:7] == [n.name for n in read("table1_phantom").models]
+
+
+def test_the_introductions_five_systems_have_their_own_recipes():
+    comparison = read("introduction")
+    recipes = {t.network.name: t.experiment.training for t in trainings(comparison)
+               if (t.recipe, t.protocol) == ("own", "folds")}  # fmt: skip
+    assert set(recipes) == {"cgan", "fc_densenet_ms", "prior_knowledge_net", "attention_dense_unet", "ru_net", "unet"}
+    cgan = recipes["cgan"]
+    assert (cgan.loss, cgan.loss_weight, cgan.learning_rate, cgan.momentum) == ("dice", 150, 2e-4, 0.5)
+    assert recipes["fc_densenet_ms"].loss == "weighted_bce" and recipes["fc_densenet_ms"].optimizer == "sgd"
+    assert {recipe.epochs for recipe in recipes.values()} == {26}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ablation", "introduction"])
+def test_every_network_and_every_ablation_can_be_matched_in_parameters(name):
+    from tfrespam.comparison import networks
+
+    comparison = read(name)
+    found = networks.matched(comparison)
+    counts = networks.parameters(found)
+    assert all(abs(count / comparison.match_parameters - 1) <= 0.02 for count in counts), counts
+    attentions = {network.options.get("attention", "pam") for network in comparison.models}
+    assert name != "ablation" or attentions == {"none", "se", "cbam", "scse", "pam"}
 
 
 @pytest.mark.parametrize("name", ["table1", "table1_phantom"])
@@ -49,6 +81,7 @@ def test_table_1_has_every_systems_own_recipe():
     recipes = {t.network.name: t.experiment.training for t in trainings(comparison) if t.protocol == "folds"}
     assert recipes["connected_unets"].loss == "dice_iou" and recipes["connected_unets"].learning_rate == 1e-4
     assert recipes["connected_segnets"].loss == "iou" and recipes["ds_unet"].optimizer == "adamw"
+    assert (recipes["ds_unet"].side_loss, recipes["ds_unet"].side_decay_epochs) == ("log_dice", 100)
     assert {recipe.epochs for recipe in recipes.values()} == {26} and {r.ema for r in recipes.values()} == {0}
     assert all(network.own.departures for network in comparison.models)
 

@@ -50,7 +50,7 @@ def test_publishes_the_next_version_with_all_that_is_known(model, tmp_path):
     assert known["image_size"] == SIZE and known["threshold"] == 0.3 and known["keep_aspect"] is False
     assert known["parameters"] == model.count_params() and known["flops"] > 1000
     assert known["name"] == "mine" and known["version"] == 1
-    assert set(known["signatures"]) == {"serving_default", "predict_bytes"}
+    assert set(known["signatures"]) == {"serving_default", "predict_bytes", "predict_film"}
     assert known["versions"]["keras"] == keras.__version__ and known["licence"] and "git" in known
     images = np.random.default_rng(0).random((3, SIZE, SIZE, 1), np.float32)
     served = saved_model.load(first).predict_images(images)

@@ -16,7 +16,7 @@ from cbis_tree import Entry
 from PIL import Image
 
 from tfrespam import cli, prepare
-from tfrespam.data import cbis_ddsm, crop, pipeline
+from tfrespam.data import breast, cbis_ddsm, crop, pipeline
 from tfrespam.data.examples import CropPolicy, film_examples
 from tfrespam.data.prepared import Prepared, all_under, config_name, find
 from tfrespam.errors import UserError
@@ -180,8 +180,8 @@ def test_films_keep_their_aspect_and_all_their_masses(source, tmp_path):
     y0, x0, y1, x1 = row["crop"]
     assert y1 - y0 == x1 - x0
     film = next(cbis_ddsm.read(film) for film in cbis_ddsm.scan(source).films if film.film_id == "P_00001_LEFT_CC")
-    breast = crop.breast_box(film.image)
-    assert (y0, x0, y1, x1) == crop.square_around(breast)
+    cells = breast.region(film.image)
+    assert (y0, x0, y1, x1) == crop.square_around(breast.box(cells, film.image.shape))
     every = np.logical_or.reduce([mask for _, mask in film.masks])
     share = decoded(row["mask"]).mean() * (y1 - y0) ** 2
     assert share == pytest.approx(every.sum(), rel=0.1)

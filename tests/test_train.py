@@ -119,7 +119,8 @@ def test_what_is_shown_changes_no_weight(prepared, data_dir, tmp_path, network):
                "training__tensorboard_gradients": False}  # fmt: skip
     made = [tiny.experiment(tmp_path, data_dir, model__name=network, model__width=0.03125, training__ema=0.9, **shown)
             for shown in (everything, nothing)]  # fmt: skip
-    assert train.run_folder(made[0]) == train.run_folder(made[1])
+    alike = dataclasses.replace(made[1].training, tensorboard_images=3)
+    assert train.run_folder(made[0]) == train.run_folder(dataclasses.replace(made[1], training=alike))
     first, second = (fitted(each, prepared, tmp_path / str(place)) for place, each in enumerate(made))
     assert_same_bits(first.get_weights(), second.get_weights())
     assert list((tmp_path / "0" / "tensorboard").rglob("*.xplane.pb"))
@@ -186,16 +187,26 @@ def test_places_do_not_change_the_run_and_everything_else_does(trained):
         assert train.run_folder(changed).parent == folder.parent and train.run_folder(changed) != folder
 
 
+def test_settings_that_came_later_leave_older_runs_where_they_are():
+    """The name was written down before they came."""
+    assert train.run_folder(Experiment(data_dir="d")) == train.Path("runs/experiment/official-fold0-seed0-713a777e")
+    changed = dataclasses.replace(Experiment().training, side_loss="bce")
+    assert train.run_folder(Experiment(training=changed)) != train.run_folder(Experiment())
+
+
 # --- killed and gone on --------------------------------------------------------------------------------------------
 
 
 AVERAGED = {"training__ema": 0.9, "training__schedule": "cosine", "training__warmup_epochs": 0.5}
 HALF = {"training__ema": 0.9, "training__precision": "mixed_float16", "training__optimizer": "adamw",
         "training__weight_decay": 0.01}  # fmt: skip
+SIDES = {"model__options": {"side_outputs": True}, "training__side_weights": (0.5, 0.25),
+         "training__side_decay_epochs": 3.0, "training__optimizer": "sgd"}  # fmt: skip
+RIVAL = {"model__name": "tiny_rival", "training__ema": 0.9, "training__momentum": 0.5}
 
 
 @pytest.mark.parametrize("settings", [
-    AVERAGED, slow({}), slow(HALF),
+    AVERAGED, SIDES, RIVAL, slow({}), slow(HALF), slow({**RIVAL, **HALF}), slow({**SIDES, **AVERAGED}),
 ])  # fmt: skip
 def test_a_run_that_was_stopped_ends_with_the_same_bits(prepared, data_dir, tmp_path, monkeypatch, settings):
     experiment = tiny.experiment(tmp_path, data_dir, training__epochs=4, augment__noise=0.02,
@@ -272,6 +283,29 @@ def test_every_switch_trains(prepared, data_dir, tmp_path, settings, capsys):
     assert "epoch   1/1  loss " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("precision", ["float32", slow("mixed_float16"), slow("mixed_bfloat16")])
+@pytest.mark.parametrize("settings", [SIDES, RIVAL])
+def test_what_only_helps_training_is_neither_kept_nor_served(data_dir, tmp_path, prepared, settings, precision):
+    """Side outputs and a discriminator: a whole run, whose scores have their usual names."""
+    experiment = tiny.experiment(tmp_path, data_dir, **settings, training__precision=precision)
+    train.train(experiment)
+    folder = train.run_folder(experiment)
+    expected = {"epoch", "loss", "dice", "iou", "miou"}
+    expected |= {f"val_{name}" for name in expected - {"epoch"}}
+    logged = set(history(folder)[0])
+    assert logged - expected == ({"discriminator_loss", "val_discriminator_loss"} if settings is RIVAL else set())
+    assert expected <= logged
+    exported = saved_model.load(f"{experiment.models_dir}/exp")
+    plain = tiny.network((tiny.SIZE, tiny.SIZE, 1))
+    assert exported.metadata["parameters"] == plain.count_params()
+    best = keras.saving.load_model(folder / "best.keras", compile=False)
+    images = np.random.default_rng(0).random((3, 32, 32, 1), np.float32)
+    answer = best.predict(images, verbose=0)
+    answer = answer["probability"] if settings is SIDES else answer
+    np.testing.assert_allclose(exported.predict_images(images), answer, rtol=0, atol=1e-6)
+    assert list((folder / "tensorboard" / "train").iterdir())
+
+
 def test_an_averaged_model_in_half_precision_is_exported_as_it_is(data_dir, tmp_path, prepared):
     experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__ema=0.5, training__select="last",
                                  training__precision="mixed_float16", data__protocol="folds", data__fold=2)  # fmt: skip
@@ -324,7 +358,10 @@ def test_the_phantom_is_made_when_it_is_missing(download, tmp_path, monkeypatch)
     ({"data__dataset": "none"}, r"'none' is not prepared as roi-1.6-32 .*tfrespam.prepare --source DIR .*--name none"),
     ({"data__context": 1.2}, r"not prepared as roi-1.2-32 .*Found there: tiny/roi-1.6-32.*--context 1.2"),
     ({"model__name": "alexnet"}, "must be one of respam_unet, .*Received: name='alexnet'"),
-    ({"model__options": {"depth": 5}}, "Options of 'tiny' are dropout. Received: depth"),
+    ({"model__options": {"depth": 5}}, "Options of 'tiny' are dropout, side_outputs. Received: depth"),
+    ({"model__options": {"side_outputs": True}, "training__side_weights": (1.0,) * 3},
+     "must hold one number, or one for each of boundary1, mask1"),
+    ({"training__side_weights": ()}, "--training.side_weights must be at least one number, each 0 or more"),
     ({"training__loss": "l2"}, "Expected one of bce, dice.*Received: loss='l2'"),
     ({"training__batch_size": 1000}, "batch_size 1000 is more than the [0-9]+ training examples"),
     ({"training__tensorboard_profile": (3, 2)}, "tensorboard_profile must be two steps, .*Received: \\(3, 2\\)"),

@@ -7,22 +7,34 @@ import keras
 from keras import layers
 
 from tfrespam.config import Experiment
-from tfrespam.models import BUILDERS
+from tfrespam.models import BUILDERS, DISCRIMINATORS
 
 SIZE = 32
 
 
-def network(input_shape, width=1.0, *, dropout=0.2):
+def network(input_shape, width=1.0, *, dropout=0.2, side_outputs=False):
     """Convolution, batch normalisation, dropout, sigmoid: everything that has a state of its own."""
     image = keras.Input(input_shape, name="image")
     features = layers.Conv2D(4, 3, padding="same", name="conv")(image)
     features = layers.BatchNormalization(momentum=0.9, name="bn")(features)
     features = layers.Dropout(dropout, name="dropout")(layers.ReLU(name="relu")(features))
     logits = layers.Conv2D(1, 1, dtype="float32", name="logits")(features)
-    return keras.Model(image, layers.Activation("sigmoid", dtype="float32", name="probability")(logits))
+    probability = layers.Activation("sigmoid", dtype="float32", name="probability")(logits)
+    sides = {name: layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=name)(features)
+             for name in ("boundary1", "mask1") if side_outputs}  # fmt: skip
+    return keras.Model(image, {"probability": probability, **sides} if sides else probability)
 
 
-BUILDERS["tiny"] = network
+def discriminator(input_shape, width=1.0):
+    """Two verdicts a side, with everything that has a state."""
+    inputs = [keras.Input((*input_shape[:2], channels)) for channels in (input_shape[2], 1)]
+    features = layers.Conv2D(4, 4, input_shape[0] // 2)(layers.Concatenate()(inputs))
+    features = layers.Dropout(0.2)(layers.ReLU()(layers.BatchNormalization(momentum=0.9)(features)))
+    return keras.Model(inputs, layers.Conv2D(1, 1, activation="sigmoid", dtype="float32")(features))
+
+
+BUILDERS["tiny"] = BUILDERS["tiny_rival"] = network
+DISCRIMINATORS["tiny_rival"] = discriminator
 
 
 def experiment(home: Path, data_dir: Path, **settings) -> Experiment:

@@ -17,6 +17,8 @@ STAGES = {  # in the order of the work
     "report": "tfrespam.report",
     "demo": "tfrespam.demo",
     "verify": "tfrespam.verify",
+    "tune": "tfrespam.tune",
+    "benchmark": "tfrespam.benchmark",
     "predict": "tfrespam.predict",
 }
 

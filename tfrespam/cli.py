@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import sys
 import time
+import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -54,13 +55,32 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
             action.nargs, action.const = "?", True  # --switch is --switch true
     if defaults and not any(arg.partition("=")[0] == "--config" for arg in args):
         parser.set_defaults(defaults)
-    parsed = parser.parse_args(args)
+    parsed = parser.parse_args(_joined(args, stage))
     for name, parameter in inspect.signature(stage).parameters.items():
         if dataclasses.is_dataclass(parameter.annotation) and not isinstance(parsed[name], Namespace):
             parser.error(f"{name} must hold options of its own. Received: {parsed[name]!r}")
     options = parser.instantiate(parsed)
     names = set(inspect.signature(stage).parameters) - set(several)
     return [value for name in several for value in options[name]], {name: options[name] for name in names}
+
+
+def _joined(args: list[str], stage: Callable) -> list[str]:
+    """`--box 1 2 3 4` as `--box=[1,2,3,4]`, the way jsonargparse reads it, for arguments of a fixed length."""
+    lengths = {f"--{name}": _length(parameter) for name, parameter in inspect.signature(stage).parameters.items()}
+    joined, words = [], list(args)
+    while words:
+        word = words.pop(0)
+        values = words[: lengths.get(word, 0)]
+        if values and not values[0].startswith(("[", "(")):
+            word, words = f"{word}=[{','.join(values)}]", words[len(values) :]
+        joined.append(word)
+    return joined
+
+
+def _length(parameter: inspect.Parameter) -> int:
+    """Of the tuple that the parameter takes; 0 when it takes another type."""
+    types = (parameter.annotation, *typing.get_args(parameter.annotation))
+    return next((len(typing.get_args(each)) for each in types if typing.get_origin(each) is tuple), 0)
 
 
 def fail(error: UserError) -> None:

@@ -42,7 +42,7 @@ def _train(comparison: Comparison, planned: list, output: Path) -> list:
     wanted = [(training, folder) for training, folder in planned if chosen(comparison, training.network)]
     if not all(runner.is_finished(folder) for _, folder in wanted):
         _check_data([training for training, _ in wanted])
-    return runner.run_all(wanted, output)
+    return runner.run_all(wanted, output, comparison.parallel)
 
 
 def _check_data(wanted: list) -> None:

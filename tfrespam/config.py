@@ -7,6 +7,11 @@ from typing import Any, Literal
 from tfrespam.errors import UserError
 
 
+def _later(default):
+    """A setting that older runs did not have: at its default it leaves the name of their folder as it is."""
+    return dataclasses.field(default=default, metadata={"later": True})
+
+
 @dataclasses.dataclass
 class DataConfig:
     """Which examples.
@@ -44,6 +49,8 @@ class AugmentConfig:
         gamma: Exponent of the grey values, log-uniform within 1/(1+gamma) and 1+gamma.
         contrast: Factor on the grey values about their mean, uniform within 1 plus and minus this share.
         noise: Standard deviation of added normal noise, in grey values of [0, 1].
+        recrop: Above 1, each training picture is cut anew by the crop policy, after the turn, out of a crop that
+            reaches so many times as far; the data set must be prepared at that context and image size too. 0: off.
     """
 
     rotation_degrees: float = 10.0
@@ -54,6 +61,7 @@ class AugmentConfig:
     gamma: float = 0.0
     contrast: float = 0.0
     noise: float = 0.0
+    recrop: float = _later(0.0)
 
 
 @dataclasses.dataclass
@@ -85,6 +93,7 @@ class TrainingConfig:
         weight_decay: Decoupled weight decay, adamw only.
         clip_norm: Largest global gradient norm; 0 switches clipping off.
         loss: A name of `tfrespam.losses`: "bce", "dice" or "bce_dice".
+        loss_options: Its keyword arguments, for instance {dice_weight: 2} of "bce_dice".
         ema: Largest momentum of the running average of all weights, which is what is judged and exported; 0 switches it
             off.
         select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
@@ -100,6 +109,18 @@ class TrainingConfig:
         tensorboard_gradients: Whether the norm of the gradients is measured.
         tensorboard_histograms: Every so many epochs histograms of all weights; 0 switches them off.
         tensorboard_profile: First and last step that are profiled; the profile tab needs the extra [profile].
+        momentum: Momentum of "sgd"; of the others, how much of the gradient's running mean is kept (beta 1).
+        side_loss: Loss of the side outputs of a network that has some (deep supervision). DS U-Net's are not
+            bounded by 1, which only "log_dice" allows for.
+        side_weights: Weight of each side output's loss beside the output's, by name (boundary1, ..., mask1, ...; the
+            higher the number, the finer the decoder's level), or one for all.
+        side_decay_epochs: E, where those weights shrink with epoch e as (1 - e/E)^2; 0: they stay.
+        loss_weight: Weight of the loss beside the discriminator's verdict, for a network that has one (`cgan`).
+        batch_per: Whether `batch_size` counts the examples of a "step" over all devices, or those of each "device".
+        rate_scaling: What multiplies `learning_rate` where batch_per is "device": "none" (1), "linear" (the number of
+            devices) or "sqrt" (its root).
+        batch_statistics: Of batch normalisation on several devices: "synchronized" (over the whole step, as on one
+            device) or "device" (each device its own; less traffic, other weights).
     """
 
     epochs: int = 100
@@ -107,10 +128,11 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_epochs: float = 0.0
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     loss: str = "bce_dice"
+    loss_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     ema: float = 0.0
     select: Literal["best", "last"] = "best"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -123,6 +145,14 @@ class TrainingConfig:
     tensorboard_gradients: bool = True
     tensorboard_histograms: int = 0
     tensorboard_profile: tuple[int, ...] = ()
+    momentum: float = _later(0.9)
+    side_loss: str = _later("log_dice")
+    side_weights: tuple[float, ...] = _later((1.0,))
+    side_decay_epochs: float = _later(0.0)
+    loss_weight: float = _later(150.0)
+    batch_per: Literal["step", "device"] = _later("step")
+    rate_scaling: Literal["none", "linear", "sqrt"] = _later("none")
+    batch_statistics: Literal["synchronized", "device"] = _later("synchronized")
 
 
 @dataclasses.dataclass
@@ -135,6 +165,9 @@ class Experiment:
         data_dir: Home of the prepared data sets (default: $TFRESPAM_DATA_DIR, or datasets/).
         runs_dir: Home of training runs.
         models_dir: Home of exported models, in TF Serving's layout.
+        strategy: Devices: "none" (one), "mirrored" (several of this machine), "multiworker" (several machines, named by
+            the environment variable TF_CONFIG) or "tpu".
+        devices: How many devices "mirrored" takes (default: all GPUs). Without a GPU the processor stands for them.
         data: Which examples.
         augment: How training pictures are changed.
         model: Which network.
@@ -147,11 +180,31 @@ class Experiment:
     data_dir: str = dataclasses.field(default_factory=lambda: os.environ.get("TFRESPAM_DATA_DIR", "datasets"))
     runs_dir: str = "runs"
     models_dir: str = "saved_models"
+    strategy: Literal["none", "mirrored", "multiworker", "tpu"] = "none"
+    devices: int = 0
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     tensorboard: bool = False
+
+
+def identity(experiment: Experiment) -> dict[str, Any]:
+    """The settings that make a run what it is: without places, TensorBoard, and later settings at their default.
+
+    The devices are none, as long as they share each step's examples, however many they are.
+    """
+    settings = dataclasses.asdict(experiment)
+    devices = ("strategy", "devices") if experiment.training.batch_per == "step" else ()
+    for place in ("data_dir", "runs_dir", "models_dir", "tensorboard", *devices):
+        settings.pop(place)
+    for name, section in vars(experiment).items():
+        if dataclasses.is_dataclass(section):
+            for field in dataclasses.fields(section):
+                unset = field.metadata.get("later") and getattr(section, field.name) == field.default
+                if unset or (field.name.startswith("tensorboard") and field.name != "tensorboard_images"):
+                    settings[name].pop(field.name)
+    return settings
 
 
 # field -> (test, what is expected)
@@ -166,6 +219,7 @@ _RULES = {
     "augment.rotation_degrees": (lambda v: 0 <= v <= 180, "an angle from 0 to 180"),
     "augment.scale": _NOT_NEGATIVE, "augment.shift": _SHARE, "augment.gamma": _NOT_NEGATIVE,
     "augment.contrast": _SHARE, "augment.noise": _NOT_NEGATIVE,
+    "augment.recrop": (lambda v: v == 0 or 1 < v <= 4, "0, or a number above 1 up to 4"),
     "model.width": _POSITIVE,
     "training.epochs": _POSITIVE, "training.batch_size": _POSITIVE, "training.learning_rate": _POSITIVE,
     "training.warmup_epochs": _NOT_NEGATIVE, "training.weight_decay": _NOT_NEGATIVE,
@@ -174,6 +228,10 @@ _RULES = {
     "training.tensorboard_histograms": _NOT_NEGATIVE,
     "training.tensorboard_profile": (lambda v: len(v) in (0, 2) and all(n > 0 for n in v) and sorted(v) == list(v),
                                      "two steps, the first no later than the last, as in [10,12]"),
+    "training.momentum": _SHARE,
+    "training.side_weights": (lambda v: v and min(v) >= 0, "at least one number, each 0 or more"),
+    "training.side_decay_epochs": _NOT_NEGATIVE, "training.loss_weight": _NOT_NEGATIVE,
+    "devices": _NOT_NEGATIVE,
 }  # fmt: skip
 
 
@@ -186,6 +244,7 @@ def check(experiment: Experiment) -> None:
         if not test(value):
             raise UserError(f"--{field} must be {expected}. Received: {value!r}")
     training = experiment.training
+    _check_recrop(experiment)
     if training.weight_decay and training.optimizer != "adamw":
         raise UserError("--training.weight_decay needs --training.optimizer adamw. "
                         f"Received: weight_decay {training.weight_decay} with {training.optimizer!r}")
@@ -195,3 +254,30 @@ def check(experiment: Experiment) -> None:
     if training.jit == "on" and training.deterministic:
         raise UserError("--training.jit on needs --training.deterministic false: Keras uses no XLA where operations "
                         "are deterministic. Received: both")
+    _check_strategy(experiment)
+
+
+def _check_recrop(experiment: Experiment) -> None:
+    augment, data = experiment.augment, experiment.data
+    if augment.recrop and augment.shift:
+        raise UserError("--augment.shift must be 0 with --augment.recrop, which shifts as the crop policy does. "
+                        f"Received: {augment.shift}")  # fmt: skip
+    if augment.recrop and (data.view != "roi" or data.protocol == "paper"):
+        raise UserError("--augment.recrop needs --data.view roi and an honest protocol: it cuts crops anew. "
+                        f"Received: {data.view}, {data.protocol}")  # fmt: skip
+
+
+def _check_strategy(experiment: Experiment) -> None:
+    training, strategy = experiment.training, experiment.strategy
+    if experiment.devices and strategy != "mirrored":
+        raise UserError("--devices needs --strategy mirrored. "
+                        f"Received: --devices {experiment.devices} with {strategy!r}")
+    if training.rate_scaling != "none" and training.batch_per != "device":
+        raise UserError("--training.rate_scaling needs --training.batch_per device: otherwise a step takes "
+                        f"--training.batch_size examples on however many devices. Received: {training.rate_scaling!r}")
+    if strategy != "none" and training.steps_per_execution != 1:
+        raise UserError(f"--training.steps_per_execution must be 1 with --strategy {strategy}: TensorFlow cannot join "
+                        f"steps on several devices. Received: {training.steps_per_execution}")
+    if strategy in ("mirrored", "multiworker") and training.jit == "on":
+        raise UserError("--training.jit on needs --strategy none: Keras compiles no distributed step with XLA. "
+                        f"Received: {strategy!r}")

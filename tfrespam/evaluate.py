@@ -21,8 +21,13 @@ def evaluate(
     fold: int | None = None,
     dataset: str | None = None,
     threshold: float | None = None,
+    postprocessing: Literal["none", "dense_crf"] = "none",
 ) -> None:
     """Runs an exported model over a split; writes per_image.csv, calibration.csv and summary.json.
+
+    On whole films (`prepare --view film`) masses found and false alarms are counted too; every candidate goes to
+    candidates.csv. A network that was trained on crops scans the films with overlapping tiles: prepare them large
+    enough for a mass to be seen, for instance with --image_size 768, and name their folder as --data_dir.
 
     Args:
         output: Folder for per_image.csv, calibration.csv and summary.json.
@@ -33,6 +38,7 @@ def evaluate(
         fold: The patient fold that is held out, 0-4 (default: the one held out in training).
         dataset: Name of the data set (default: the one that the model was trained on).
         threshold: Probability from which a pixel belongs to the mask (default: the model's own).
+        postprocessing: "dense_crf" for DS U-Net's: the masks of a dense CRF on the model's answer and the picture.
     """
     from tfrespam import runtime
 
@@ -44,6 +50,10 @@ def evaluate(
         raise UserError("no exported model found under saved_models/. Name one with --model, or make one with: "
                         "python -m tfrespam.train")
     exported = saved_model.load(path)
+    if postprocessing == "dense_crf":
+        from tfrespam.evaluation.dense_crf import DenseCRF, Refined
+
+        exported = Refined(exported, DenseCRF())
     data = _data_config(exported.metadata, protocol, fold, dataset)
     prepared = choose(data_dir or Experiment().data_dir, data, named=dataset is not None)
     summary = judge(exported, prepared, data, split, Path(output), threshold)
@@ -75,9 +85,13 @@ def choose(data_dir: str, data: DataConfig, named: bool = False):
 
 
 def judge(exported, prepared, data: DataConfig, split: str, output: Path, threshold: float | None = None) -> dict:
-    """Judges `exported` on one split; writes per_image.csv, calibration.csv and summary.json, returns the summary."""
+    """Judges `exported` on one split; writes per_image.csv, calibration.csv and summary.json, returns the summary.
+
+    For whole films "detection" is added to the summary, see `tfrespam.evaluation.detection`, and candidates.csv.
+    """
     from tfrespam import provenance
     from tfrespam.data import protocols
+    from tfrespam.evaluation import detection
     from tfrespam.evaluation.probability_counts import ProbabilityCounts
     from tfrespam.evaluation.summary import per_image_rows, summarise
     from tfrespam.evaluation.trivial import trivial_dice
@@ -98,10 +112,14 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     audit = protocols.leak_audit(prepared.table, judged, trained)
     if split != "train":
         protocols.refuse_leaks(audit, data.protocol)
-    threshold = metadata.get("threshold", 0.5) if threshold is None else threshold
+    if threshold is None:
+        threshold = metadata.get("film_threshold" if _scans(exported, prepared) else "threshold", 0.5)
     table = {name: values[judged] for name, values in prepared.table.items()}
-    counts = ProbabilityCounts()
-    rows = per_image_rows(table, counts.watch(_predictions(exported, prepared, judged)), threshold)
+    findings, counts = [], ProbabilityCounts()
+    pairs = counts.watch(_predictions(exported, prepared, judged))
+    if prepared.facts["view"] == "film":
+        pairs = _watched(pairs, threshold, findings)
+    rows = per_image_rows(table, pairs, threshold)
     context = {
         "model": metadata.get("model", ""), "experiment": metadata.get("experiment", ""), "dataset": prepared.name,
         "protocol": data.protocol, "split": split, "threshold": threshold, "leak_audit": audit,
@@ -113,6 +131,9 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     settings = {name: metadata[name] for name in SETTINGS if name in metadata}
     origin = {"data_sha256": prepared.digest, "machine": provenance.machine(), "settings": settings}
     summary = {**summarise(rows, trivial, context), **origin}
+    if findings:
+        summary["detection"] = {"score": "max", **detection.detection_scores(findings, table["patient_id"])}
+        write_csv(output / "candidates.csv", detection.candidate_rows(table["film_id"], findings), detection.FIELDS)
     write_csv(output / "per_image.csv", rows)
     write_csv(output / "calibration.csv", counts.rows())
     write_json(output / "summary.json", summary)
@@ -133,19 +154,38 @@ def _trivial_masks(metadata: dict, prepared, train):
     """Those fitted where the model was trained, or else on this data set's training part."""
     from tfrespam.evaluation.trivial import TrivialMasks
 
-    if "trivial_masks" in metadata:
+    if "trivial_masks" in metadata and _view(metadata) == prepared.facts["view"]:
         return TrivialMasks.from_dict(metadata["trivial_masks"])
     return TrivialMasks.fit(masks(prepared, train) if train.any() else [])
+
+
+def _view(metadata: dict) -> str:
+    return dict(metadata.get("data") or {}).get("view", "roi")
+
+
+def _scans(exported, prepared) -> bool:
+    """Whether a network that was trained on crops is to find masses on whole films."""
+    return prepared.facts["view"] == "film" and _view(exported.metadata) == "roi"
+
+
+def _watched(pairs: Iterator, threshold: float, findings: list) -> Iterator:
+    """The pairs of `_predictions`; what is found on each film is appended to `findings` on the way."""
+    from tfrespam.evaluation.detection import find
+
+    for reference, probability in pairs:
+        findings.append(find(reference, probability, threshold))
+        yield reference, probability
 
 
 def _predictions(exported, prepared, chosen) -> Iterator:
     """(reference (H, W) bool, probability (H, W) float32) for each chosen example, under a progress bar."""
     from tfrespam.data import pipeline
 
+    segment = exported.scan_images if _scans(exported, prepared) else exported.predict_images
     bar, advance = cli.progress("judging", int(chosen.sum()))
     with bar:
         for images, references in pipeline.evaluation(prepared, chosen, batch_size=8).as_numpy_iterator():
-            for reference, probability in zip(references, exported.predict_images(images), strict=True):
+            for reference, probability in zip(references, segment(images), strict=True):
                 advance()
                 yield reference[..., 0] > 0, probability[..., 0]
 
@@ -160,7 +200,22 @@ def say(summary: dict, output: Path) -> None:
         f"{summary['n_patients']} patients\n"
         f"Dice {dice['image']:.4f} (95 % by patients {low:.4f}-{high:.4f}), pooled {dice['pooled']:.4f}; "
         f"mIoU {miou['image']:.4f}; skill {summary['skill']:.3f} over trivial masks ({trivial}); "
-        f"coverage {summary['coverage']:.3f}\n{output / 'summary.json'}")
+        f"coverage {summary['coverage']:.3f}")
+    if "detection" in summary:
+        _say_detection(summary["detection"])
+    cli.console.print(f"{output / 'summary.json'}")
+
+
+def _say_detection(found: dict) -> None:
+    cli.console.print(f"{found['n_lesions']} masses, {found['n_candidates']} candidates; share of the masses found "
+                      "at 0.5, 1 and 2 false alarms a film (95 % by patients):")  # fmt: skip
+    for name, results in found.items():
+        if name.startswith("iou_"):
+            values = [f"{row['value']:.3f} ({row['ci95'][0]:.3f}-{row['ci95'][1]:.3f})"
+                      for row in results["sensitivity"].values()]  # fmt: skip
+            end = results["all_candidates"]
+            cli.console.print(f"  IoU >= {name.removeprefix('iou_')}: {', '.join(values)}; all candidates: "
+                              f"{end['sensitivity']:.3f} at {end['fp_per_image']:.2f}")  # fmt: skip
 
 
 def main() -> None:

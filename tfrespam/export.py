@@ -57,7 +57,7 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
     of the same name wait for each other; no version is ever overwritten.
 
     Args:
-        model: Keras model with the square input (N, S, S, 1).
+        model: Keras model with the square input (N, S, S, 1). Its side outputs, and what only they need, stay behind.
         models_dir: Home of exported models.
         name: The experiment's folder there.
         metadata: What is known about the model (see `describe`); written beside what the export itself knows.
@@ -69,18 +69,24 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
         UserError: The model gives NaN, or the exported graph differs from it.
     """
     from tfrespam.files import whole_directory, write_json
+    from tfrespam.models.blocks import without_sides
+    from tfrespam.serving.film import film_threshold, tile_shares
     from tfrespam.serving.saved_model import METADATA, versions
     from tfrespam.serving.signatures import export_archive
 
+    model = without_sides(model)
+    data = {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
     if keep_aspect is None:
-        keep_aspect = dict(metadata.get("data") or {}).get("view") == "film"
-    size = _image_size(model)
+        keep_aspect = data["view"] == "film"
+    size, shares = _image_size(model), tile_shares(data["view"], data["context"])
+    film_level = film_threshold(data["view"], threshold)
     with _alone(Path(models_dir) / name) as experiment:
         version = max(versions(experiment), default=0) + 1
         with whole_directory(experiment / str(version)) as folder:
-            export_archive(model, folder, size, threshold, keep_aspect)
+            export_archive(model, folder, size, threshold, keep_aspect, shares, film_level)
             about = _about(model, metadata.get("flops")) | {"name": name, "version": version, "image_size": size,
-                                                            "threshold": threshold, "keep_aspect": keep_aspect}
+                                                            "threshold": threshold, "keep_aspect": keep_aspect,
+                                                            "tile_shares": shares, "film_threshold": film_level}
             write_json(folder / METADATA, {**metadata, **about})
             _check_parity(model, folder, size)
     return experiment / str(version)
@@ -191,7 +197,6 @@ def _check_parity(model, folder: Path, size: int) -> None:
     with tf.device("CPU:0"):  # a GPU may round to TF32 and choose other kernels each time
         expected = tf.function(lambda image: model(image, training=False))(images)
         exported = load(folder).predict_images(images)
-    expected = expected["probability"] if isinstance(expected, dict) else expected
     difference = float(np.max(np.abs(np.asarray(expected, np.float32) - exported)))
     if not difference <= PARITY:  # NaN is not
         raise UserError(f"the exported graph differs from the model by {difference:g}; expected at most {PARITY:g}. "

@@ -21,6 +21,8 @@ the pixels of one picture overflow float16.
 An empty mask with an empty prediction costs 0 in each of them.
 """
 
+import inspect
+
 import keras
 from keras import ops
 
@@ -76,8 +78,8 @@ def iou(mask, probability):
     return 1.0 - (hit + _SMOOTH) / (_sum(mask) + _sum(probability) - hit + _SMOOTH)
 
 
-def bce_dice(mask, probability):
-    return bce(mask, probability) + dice(mask, probability)
+def bce_dice(mask, probability, dice_weight=1.0):
+    return bce(mask, probability) + dice_weight * dice(mask, probability)
 
 
 def dice_iou(mask, probability, share=0.4):
@@ -156,6 +158,10 @@ class PerImageLoss(keras.losses.Loss):
         super().__init__(name=name or loss, **kwargs)
         if loss not in _LOSSES:
             raise ValueError(f"Unknown loss. Expected one of {', '.join(_LOSSES)}. Received: loss={loss!r}")
+        known = list(inspect.signature(_LOSSES[loss]).parameters)[2:]  # after mask and probability
+        unknown = [option for option in options or () if option not in known]
+        if unknown:
+            raise ValueError(f"Options of loss {loss!r}: {', '.join(known) or 'none'}. Received: {', '.join(unknown)}")
         self.loss = loss
         self.options = dict(options or {})
 

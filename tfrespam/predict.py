@@ -4,7 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from tfrespam import cli
 from tfrespam.errors import UserError
@@ -12,11 +12,12 @@ from tfrespam.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
 
+    from tfrespam.data.crop import Box
     from tfrespam.serving.inputs import Picture
     from tfrespam.serving.saved_model import ExportedModel, Segmentation
 
 FIELDS = ("file", "height", "width", "area_px", "longest_diameter_px", "area_mm2", "longest_diameter_mm",
-          "tumour_fraction", "mean_probability", "status", "name")  # fmt: skip
+          "tumour_fraction", "mean_probability", "region", "status", "name")  # fmt: skip
 ENDINGS = ("_mask.png", "_probability.png", "_overlay.png")
 
 
@@ -29,11 +30,17 @@ class _Case:
     picture: "Picture | None" = None
     segmentation: "Segmentation | None" = None
     fault: str = ""
+    region: Literal["picture", "film", "box"] = "picture"  # what the network is asked about
+    square: "Box | None" = None  # around the user's box
 
 
 def predict(*inputs: str, output: str, model: str | None = None, models_dir: str = "saved_models",
-            threshold: float | None = None, batch_size: int = 8) -> None:  # fmt: skip
+            threshold: float | None = None, batch_size: int = 8, film: Literal["auto", "always", "never"] = "auto",
+            box: tuple[int, int, int, int] | None = None) -> None:  # fmt: skip
     """Segments PNG, JPEG, TIFF and DICOM files, folders and globs; writes masks, probabilities, overlays and a table.
+
+    A network that was trained on crops around masses expects one: give it such crops, or films with --box. Whole films
+    without a box are scanned at several scales, which finds suspicious places but also many that are none.
 
     Args:
         inputs: Pictures, folders (searched with their subfolders) or globs.
@@ -42,16 +49,25 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
         models_dir: Home of exported models.
         threshold: Probability from which a pixel belongs to the mask (default: the model's own).
         batch_size: Pictures that go through the network together.
+        film: Whether pictures are whole films, on which the breast is found and scanned, or are shown to the network as
+            they are. "auto": as films, if the model was trained on films; otherwise if a picture is at least 512
+            pixels long and a fifth of it is dark background. Column `region` says what was done.
+        box: Y0 X0 Y1 X1, pixels of the one picture, around a mass: the network is shown the square around the box with
+            the margin that it was trained with, and the mask is put back at the picture's size.
     """
     from tfrespam.files import write_csv
 
     _check(output, threshold, batch_size)
     cases = _cases(inputs, Path(output))
     path = _model_path(model, models_dir)
-    rows = _predict(cases, path, Path(output), threshold, batch_size)
+    _check_box(box, cases, path)
+    rows = _predict(cases, path, Path(output), threshold, batch_size, film, box)
     write_csv(Path(output) / "predictions.csv", rows, FIELDS)
     faults = [case for case in cases if case.fault]
-    cli.console.print(f"{len(cases) - len(faults)} pictures segmented with {path}\nmasks and predictions.csv: {output}")
+    films = sum(case.region == "film" and not case.fault for case in cases)
+    cli.console.print(f"{len(cases) - len(faults)} pictures segmented with {path}"
+                      + (f", {films} of them scanned as whole films" if films else ""))  # fmt: skip
+    cli.console.print(f"masks and predictions.csv: {output}")
     for case in faults:
         print(f"failed: {case.file}: {case.fault}", file=sys.stderr)
     if faults:
@@ -65,6 +81,21 @@ def _check(output: str, threshold: float | None, batch_size: int) -> None:
         raise UserError(f"--threshold must be a probability between 0 and 1. Received: {threshold}")
     if batch_size < 1:
         raise UserError(f"--batch_size must be 1 or more. Received: {batch_size}")
+
+
+def _check_box(box: "Box | None", cases: list[_Case], path: Path) -> None:
+    from tfrespam.serving.saved_model import read_metadata
+
+    if box is None:
+        return
+    if len(cases) != 1:
+        raise UserError(f"--box belongs to one picture. Received: {len(cases)} pictures")
+    if _trained_on(read_metadata(path))["view"] == "film":
+        raise UserError(f"--box needs a model that was trained on crops; {path} was trained on whole films")
+
+
+def _trained_on(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
 
 
 def _cases(inputs: Sequence[str], folder: Path) -> list[_Case]:
@@ -90,11 +121,12 @@ def _model_path(model: str | None, models_dir: str) -> Path:
     raise UserError(f"{models_dir}/ holds no exported model. Train one with: python -m tfrespam.train")
 
 
-def _predict(cases: list[_Case], path: Path, folder: Path, threshold: float | None, batch_size: int) -> list[dict]:
+def _predict(cases: list[_Case], path: Path, folder: Path, threshold: float | None, batch_size: int,
+             film: str, box: "Box | None") -> list[dict]:  # fmt: skip
     from tfrespam import runtime
     from tfrespam.serving.saved_model import load
 
-    runtime.before_tensorflow()
+    runtime.load_tensorflow()
     model = load(path)
     rows = []
     bar, advance = cli.progress("segmenting", len(cases))
@@ -102,7 +134,11 @@ def _predict(cases: list[_Case], path: Path, folder: Path, threshold: float | No
         for start in range(0, len(cases), batch_size):
             batch = cases[start : start + batch_size]
             _read(batch)
-            _segment(model, [case for case in batch if case.picture])
+            for case in batch:
+                if case.picture:
+                    _choose_region(case, model, film, box)
+            for films in (False, True):
+                _segment(model, [case for case in batch if not case.fault and (case.region == "film") == films])
             for case in batch:
                 rows.append(_finish(case, folder, threshold))
                 case.picture = case.segmentation = None  # films are large; only one batch is held
@@ -120,10 +156,28 @@ def _read(batch: list[_Case]) -> None:
             case.fault = str(error)
 
 
+def _choose_region(case: _Case, model: "ExportedModel", film: str, box: "Box | None") -> None:
+    from tfrespam.serving import region
+
+    trained = _trained_on(model.metadata)
+    shape = case.picture.pixels.shape
+    if box is not None:
+        try:
+            case.square, case.region = region.around(box, trained["context"], shape), "box"
+        except UserError as error:
+            case.fault = str(error)
+    elif film == "always" or film == "auto" and model.takes_films:
+        is_film = film == "always" or trained["view"] == "film" or region.looks_like_film(case.picture.pixels)
+        case.region = "film" if is_film else "picture"
+
+
 def _segment(model: "ExportedModel", batch: list[_Case]) -> None:
-    """All at once; when the graph refuses one, one by one."""
+    """All at once, films or none; when the graph refuses one, one by one."""
+    if not batch:
+        return
+    predict = model.predict_film if batch[0].region == "film" else model.predict_bytes
     try:
-        answers = model.predict_bytes([case.picture.encoded for case in batch])
+        answers = predict([_sent(case) for case in batch])
     except UserError as error:
         if len(batch) == 1:
             batch[0].fault = str(error)
@@ -132,7 +186,19 @@ def _segment(model: "ExportedModel", batch: list[_Case]) -> None:
                 _segment(model, [case])
         return
     for case, answer in zip(batch, answers, strict=True):
-        case.segmentation = answer
+        case.segmentation = _at_full_size(case, answer)
+
+
+def _sent(case: _Case) -> bytes:
+    from tfrespam.serving import region
+
+    return region.cut(case.picture.pixels, case.square) if case.square else case.picture.encoded
+
+
+def _at_full_size(case: _Case, answer: "Segmentation") -> "Segmentation":
+    from tfrespam.serving import region
+
+    return region.paste(answer, case.square, case.picture.pixels.shape) if case.square else answer
 
 
 def _finish(case: _Case, folder: Path, threshold: float | None) -> dict:
@@ -147,7 +213,7 @@ def _finish(case: _Case, folder: Path, threshold: float | None) -> dict:
     mask_png = case.segmentation.mask_png if threshold is None else _png(mask.astype("uint8") * 255)
     for ending, data in zip(ENDINGS, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
         _write(folder / f"{case.name}{ending}", data)
-    return row | _measures(mask, probability, case.picture.spacing_mm) | {"status": "ok"}
+    return row | _measures(mask, probability, case.picture.spacing_mm) | {"region": case.region, "status": "ok"}
 
 
 def _decoded(segmentation: "Segmentation", threshold: float | None) -> "tuple[np.ndarray, np.ndarray]":

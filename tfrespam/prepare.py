@@ -23,6 +23,7 @@ def prepare(
     context: float = 1.6,
     image_size: int = 224,
     workers: int | None = None,
+    beam_runner: str | None = None,
 ) -> None:
     """Reads mammograms and masks, repairs what can be repaired, and stores training examples.
 
@@ -34,15 +35,16 @@ def prepare(
         context: Side of a crop over the lesion's longest box side.
         image_size: Side of the stored pictures, in pixels.
         workers: Processes that read films (default: one per core).
+        beam_runner: An Apache Beam runner that reads them instead, for instance DirectRunner (docs/distributed.md).
     """
     home = Path(data_dir or Experiment().data_dir)
-    path = prepare_source(Path(source), home, name, view, context, image_size, workers)
+    path = prepare_source(Path(source), home, name, view, context, image_size, workers, beam_runner)
     dataset = path.parent.name
     cli.console.print(f"Next: python -m tfrespam.train --config FILE --data_dir {home} --data.dataset {dataset}")
 
 
 def prepare_source(source: Path, home: Path, name: str | None, view: str, context: float, image_size: int,
-                   workers: int | None = None) -> Path:  # fmt: skip
+                   workers: int | None = None, beam_runner: str | None = None) -> Path:  # fmt: skip
     """Prepares `source` under `home` unless that is done already; returns the data set's folder."""
     from tfrespam.data.crop import POLICY
     from tfrespam.data.prepared import config_name
@@ -57,7 +59,7 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     name = name or inventory.name
     path = home / name / config_name(view, context, image_size)
     plan = {"dataset": name, "layout": inventory.layout, "view": view, "context": context, "image_size": image_size,
-            "crop_policy": POLICY, "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
+            "crop_policy": POLICY[view], "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
     if _is_done(path, plan):
         cli.console.print(f"{path}: already prepared from this source, nothing to do")
         return path
@@ -65,7 +67,7 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     for note in inventory.notes:
         cli.console.print(f"note: {note}")
     with whole_directory(path) as folder:
-        ledger = _write(folder, module, inventory, plan, workers)
+        ledger = _write(folder, module, inventory, plan, workers, beam_runner)
     _say(path, ledger)
     return path
 
@@ -130,7 +132,7 @@ def _is_done(path: Path, plan: dict) -> bool:
     return all(facts.get(key) == value for key, value in plan.items())
 
 
-def _write(folder: Path, module, inventory, plan: dict, workers: int | None) -> list:
+def _write(folder: Path, module, inventory, plan: dict, workers: int | None, beam_runner: str | None) -> list:
     """Writes everything into `folder`; returns the ledger."""
     from tfrespam import runtime
 
@@ -149,7 +151,13 @@ def _write(folder: Path, module, inventory, plan: dict, workers: int | None) -> 
         by_split[film.lesions[0].split].append(film)
 
     def examples(films: list) -> Iterator[tuple[str, dict]]:
-        for made, rows in _read_all(module.__name__, films, policy, workers):
+        if beam_runner:
+            from tfrespam.data.beam_readers import read_all
+
+            read = read_all(module.__name__, films, policy, beam_runner, folder.parent)
+        else:
+            read = _read_all(module.__name__, films, policy, workers)
+        for made, rows in read:
             ledger.update((row.lesion_id, row) for row in rows)
             yield from ((example["lesion_id"], _storable(example, fold)) for example in made)
 

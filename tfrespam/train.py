@@ -8,15 +8,17 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from tfrespam import cli
-from tfrespam.config import Experiment, check
+from tfrespam.config import Experiment, check, identity
 from tfrespam.errors import UserError
 from tfrespam.files import alone
+from tfrespam.workplace import workplace
 
 # What `python -m tfrespam.train` does when no --config is named.
 EMBEDDED = {
@@ -42,8 +44,12 @@ def train(experiment: Experiment) -> None:
     Without options: makes a synthetic (phantom) data set and trains a small ResPAM U-Net on it, in minutes.
     """
     check(experiment)
+    place = workplace(experiment.strategy)
     prepared = prepared_data(experiment)
     folder = run_folder(experiment)
+    if not place.chief:
+        _help(experiment, prepared, folder)
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with alone(folder / ".lock") as free:
         if not free:  # two processes would overwrite each other's weights
@@ -79,17 +85,20 @@ def _tensorboard(experiment: Experiment, folder: Path) -> Iterator[None]:
                 signal.pause()
 
 
-def run_folder(experiment: Experiment) -> Path:
-    """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew.
+def _help(experiment: Experiment, prepared, folder: Path) -> None:
+    """What every worker but the chief does: its share of the training, and nothing on disk."""
+    if (folder / "last.keras").exists():
+        cli.console.print(f"{folder}: trained already; the chief does the rest")
+        return
+    devices = _start(experiment)
+    from tfrespam.training.fit import fit
 
-    Where things are and what TensorBoard shows change no result and do not count.
-    """
-    settings = dataclasses.asdict(experiment)
-    for place in ("data_dir", "runs_dir", "models_dir", "tensorboard"):
-        settings.pop(place)
-    settings["training"] = {name: value for name, value in settings["training"].items()
-                            if not name.startswith("tensorboard")}  # fmt: skip
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    fit(experiment, prepared, _parts(experiment, prepared), folder, devices)
+
+
+def run_folder(experiment: Experiment) -> Path:
+    """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew."""
+    digest = hashlib.sha256(json.dumps(identity(experiment), sort_keys=True, default=str).encode()).hexdigest()[:8]
     data = experiment.data
     fold = "" if data.protocol == "paper" else f"-fold{data.fold}"
     return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"
@@ -116,12 +125,16 @@ def _exported(experiment: Experiment, folder: Path) -> Path | None:
 
 def prepared_data(experiment: Experiment):
     """The prepared data set; the phantom one and the paper's copies are made when they are missing."""
-    from tfrespam.data.prepared import COPIES, find
+    from tfrespam.data.prepared import COPIES, find, find_wider
 
     home, data = Path(experiment.data_dir), experiment.data
+    if experiment.strategy == "multiworker":  # workers that start together must not all make it
+        return find(home, data, COPIES if data.protocol == "paper" else 1)
     if data.dataset == "phantom":
         _make_phantom(home, data)
     prepared = find(home, data)
+    if experiment.augment.recrop:  # said now, not when training starts
+        find_wider(home, data, experiment.augment.recrop, prepared)
     if data.protocol != "paper":
         return prepared
     from tfrespam.prepare import prepare_copies
@@ -142,27 +155,46 @@ def _make_phantom(home: Path, data) -> None:
 
 
 def _run(experiment: Experiment, prepared, folder: Path) -> None:
-    from tfrespam import runtime
-
-    training = experiment.training
     _write_config(experiment, folder)
-    runtime.start(experiment.seed, deterministic=training.deterministic, precision=training.precision)
+    trained = (folder / "last.keras").exists()  # what is left to do is the chief's alone
+    devices = _start(dataclasses.replace(experiment, strategy="none", devices=0) if trained else experiment)
     from tfrespam.data import protocols
 
-    data = experiment.data
-    parts = protocols.parts(prepared.table, data.protocol, data.fold, experiment.seed, data.exclude_films)
+    data, parts = experiment.data, _parts(experiment, prepared)
     trained = protocols.identities(prepared.table, parts["train"])
-    for split in ("train", "validation"):
-        if not parts[split].any():
-            raise UserError(f"split {split!r} of protocol {data.protocol!r}, fold {data.fold}, holds no example in "
-                            f"{prepared.path}. Choose another --data.fold or prepare more patients")
     for split in ("validation", "test"):
         audit = protocols.leak_audit(prepared.table, parts[split], trained)
         protocols.refuse_leaks(audit, data.protocol)
         cli.console.print(f"{split}: {parts[split].sum()} of {len(parts[split])} examples; leak audit "
                           + ", ".join(f"{kind} {count}" for kind, count in audit.items()))  # fmt: skip
-    model = _fit(experiment, prepared, parts, folder)
+    model = _fit(experiment, prepared, parts, folder, devices)
     _publish(experiment, prepared, parts, trained, model, folder)
+
+
+def _start(experiment: Experiment):
+    """Starts TensorFlow; returns the devices that train."""
+    from tfrespam import runtime
+
+    training = experiment.training
+    runtime.load_tensorflow()
+    from tfrespam.training import devices
+
+    started = devices.start(experiment)
+    runtime.start(experiment.seed, deterministic=training.deterministic, precision=training.precision)
+    return started
+
+
+def _parts(experiment: Experiment, prepared) -> dict:
+    """Which examples train, validate and test."""
+    from tfrespam.data import protocols
+
+    data = experiment.data
+    parts = protocols.parts(prepared.table, data.protocol, data.fold, experiment.seed, data.exclude_films)
+    for split in ("train", "validation"):
+        if not parts[split].any():
+            raise UserError(f"split {split!r} of protocol {data.protocol!r}, fold {data.fold}, holds no example in "
+                            f"{prepared.path}. Choose another --data.fold or prepare more patients")
+    return parts
 
 
 def _write_config(experiment: Experiment, folder: Path) -> None:
@@ -177,7 +209,7 @@ def _write_config(experiment: Experiment, folder: Path) -> None:
         temporary.write_text(head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _fit(experiment: Experiment, prepared, parts: dict, folder: Path):
+def _fit(experiment: Experiment, prepared, parts: dict, folder: Path, devices):
     """Trains, or goes on training; returns the model that the experiment selects."""
     import keras
 
@@ -186,7 +218,7 @@ def _fit(experiment: Experiment, prepared, parts: dict, folder: Path):
 
     finished = folder / "last.keras"
     if not finished.exists():
-        model = fit(experiment, prepared, parts, folder)
+        model = fit(experiment, prepared, parts, folder, devices)
         save_model(model, finished)
     return keras.saving.load_model(selected(experiment, folder), compile=False)
 
@@ -256,7 +288,23 @@ def main() -> None:
 
 
 def train_from_options(**options) -> None:
-    train(Experiment(**options))
+    experiment = Experiment(**options)
+    try:
+        train(experiment)
+    except Exception as error:
+        if experiment.strategy != "multiworker" or not _worker_gone(error):
+            raise
+        # TensorFlow's cluster cannot take a worker back: those that are left begin anew, after the last finished epoch.
+        print("a worker has gone; waiting for its return", file=sys.stderr, flush=True)
+        os.execv(sys.executable, sys.orig_argv)
+
+
+def _worker_gone(error: Exception) -> bool:
+    import tensorflow as tf
+
+    errors = tf.errors
+    return isinstance(error, errors.UnavailableError | errors.AbortedError | errors.CancelledError
+                      | errors.DeadlineExceededError)  # fmt: skip
 
 
 train_from_options.__doc__ = train.__doc__

@@ -55,6 +55,15 @@ def test_own_recipe_keeps_the_budget_and_nothing_else_of_the_base():
     assert planned[0].experiment.name == "base-unet" and planned[2].experiment.name == "base-unet-own"
 
 
+def test_own_recipe_may_have_builder_options():
+    own = OwnRecipe(training={"side_decay_epochs": 100.0}, options={"side_outputs": True})
+    models = [Network("ds_unet", options={"side_outputs": False, "dropout": 0.1}, own=own)]
+    controlled, published = trainings(comparison(models=models, recipes=["controlled", "own"], protocols=["paper"]))
+    assert controlled.experiment.model.options == {"side_outputs": False, "dropout": 0.1}
+    assert published.experiment.model.options == {"side_outputs": True, "dropout": 0.1}
+    assert published.experiment.training.side_decay_epochs == 100
+
+
 def test_per_protocol_settings_hold_there_and_for_own_budgets_as_well():
     changes = {"paper": {"training": {"epochs": 2, "warmup_epochs": 0.5}}}
     planned = trainings(comparison(recipes=["controlled", "own"], per_protocol=changes))

@@ -1,5 +1,6 @@
 import multiprocessing
 import sys
+import threading
 import time
 
 import pytest
@@ -59,6 +60,32 @@ def test_finished_trainings_are_reused_and_failed_ones_tried_again(planned, laun
     runner.run_all(planned, tmp_path / "out")
     assert launched == ["segnet"]
     assert "3 trainings, 2 of them finished already" in capsys.readouterr().out
+
+
+def test_trainings_can_run_side_by_side(tmp_path, monkeypatch):
+    """The first of each protocol alone; then two at a time, which wait for each other here."""
+    base = Experiment(name="b", data_dir=str(tmp_path / "data"), runs_dir=str(tmp_path / "runs"))
+    models = [Network(name) for name in ("unet", "segnet", "au_net")]
+    made = trainings(Comparison(base=base, models=models, protocols=["folds", "paper"]))
+    together, running, most = threading.Barrier(2, timeout=20), [], []
+
+    def launch(training, config, log):
+        running.append(training)
+        most.append((len(running), training.network.name))
+        if training.network.name != "unet":
+            together.wait()
+        running.remove(training)
+        log.write_text("error: no memory\n")
+        if (training.network.name, training.protocol) == ("segnet", "paper"):
+            return 2
+        write_run(run_folder(training.experiment), IMAGES, protocol=training.protocol)
+        return 0
+
+    monkeypatch.setattr(runner, "launch", launch)
+    planned = [(training, run_folder(training.experiment)) for training in made]
+    failures = runner.run_all(planned, tmp_path / "out", parallel=2)
+    assert [failure.what for failure in failures] == ["SegNet, controlled recipe, paper, seed 0"]
+    assert most[:2] == [(1, "unet"), (1, "unet")] and max(count for count, _ in most) == 2 and len(most) == 6
 
 
 def test_a_training_that_ends_well_without_a_summary_has_failed(planned, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from rich.console import Console
 from tfrespam.comparison import averages, report, results, writing
 from tfrespam.comparison.collect import Run
 from tfrespam.comparison.plan import Comparison, Network, OwnRecipe, trainings
+from tfrespam.comparison.published import LABELS
 from tfrespam.comparison.tables import Table, overview, percent, probability, tables
 from tfrespam.config import Experiment
 
@@ -96,6 +97,16 @@ def test_terminal_shows_names_and_numbers(rows):
     text = screen.getvalue()
     assert "Seg_Net | 50 % longer" in text and "90.47 / 84.79" in text and "A finding [in brackets]." in text
     assert max(map(len, text.splitlines())) <= writing.TERMINAL_WIDTH and "…" not in text
+    assert re.search(r"GFLOPs .*Training, s .*Inference, ms", text) and re.search(r"image +image", text)
+
+
+def test_the_longest_name_fits_a_terminal(rows):
+    title = max(LABELS.values(), key=len)
+    shown = [{**row.numbers, "network": title} for row in rows]
+    screen = io.StringIO()
+    writing.terminal(Console(file=screen, width=60, soft_wrap=True), overview(shown, results.leakage(rows), "-"))
+    assert max(map(len, screen.getvalue().splitlines())) <= writing.TERMINAL_WIDTH
+    assert title in screen.getvalue() and "…" not in screen.getvalue()
 
 
 def test_files_hold_every_number(rows, comparison, tmp_path, capsys):

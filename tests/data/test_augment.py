@@ -181,3 +181,24 @@ def test_inside_tf_data_everything_is_as_outside():
         expected, expected_mask = step(tf.constant(number, tf.int64))
         np.testing.assert_allclose(picture, expected, rtol=0, atol=1e-6)
         np.testing.assert_array_equal(drawn_mask, expected_mask)
+
+
+def test_a_batch_is_its_pictures_one_by_one():
+    drawn = [augment.draw(ALL, tf.constant([3, number])) for number in range(4)]
+    images = [np.random.default_rng(number).random((32, 40), np.float32) for number in range(4)]
+    stacked = augment.Transform(*map(tf.stack, zip(*drawn, strict=True)))
+    masks = np.stack([blob(32, 40)] * 4)[..., None].astype(np.float32)
+    together = augment.apply_batch(stacked, np.stack(images)[..., None], masks, noise=0.02)
+    for number, (moved, moved_mask) in enumerate(zip(*together, strict=True)):
+        expected, expected_mask = apply(drawn[number], images[number], blob(32, 40), 0.02)
+        np.testing.assert_allclose(moved[..., 0], expected, rtol=0, atol=1e-6)
+        np.testing.assert_array_equal(moved_mask[..., 0], expected_mask)
+
+
+@pytest.mark.parametrize("config", [STILL, AugmentConfig(), AugmentConfig(rotation_degrees=0, flips=False, gamma=0.3)])
+def test_what_a_config_leaves_alone_need_not_be_computed(config):
+    drawn = augment.Transform(*(value[None] for value in augment.draw(config, tf.constant([3, 1]))))
+    pictures = smooth()[None, ..., None], blob()[None, ..., None].astype(np.float32)
+    some = augment.apply_batch(drawn, *pictures, moves=augment.moves(config), regrades=augment.regrades(config))
+    for found, expected in zip(some, augment.apply_batch(drawn, *pictures), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)

@@ -1,11 +1,9 @@
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfrespam.data import crop
-from tfrespam.data.phantom_download import draw_film, draw_patient
 from tfrespam.errors import UserError
 
 SIDES = st.integers(20, 60)
@@ -106,37 +104,11 @@ def test_square_holds_its_box_and_no_more(y0, x0, height, width):
     assert abs(top + bottom - 2 * y0 - height) <= 1 and abs(left + right - 2 * x0 - width) <= 1
 
 
-def phantom_film(index, view):
-    rng = np.random.default_rng([0, index])
-    patient = draw_patient(index, rng)
-    return draw_film(patient.breasts[0], patient.density, view, rng)
-
-
-@pytest.mark.parametrize(("index", "view"), [(0, "MLO"), (3, "CC")])
-def test_breast_box_holds_the_masses(index, view):
-    film, masses = phantom_film(index, view)
-    y0, x0, y1, x1 = crop.breast_box(film)
-    for mass in masses:
-        top, left, bottom, right = crop.bounding_box(mass)
-        assert top >= y0 and left >= x0 and bottom <= y1 and right <= x1
-    share = (y1 - y0) * (x1 - x0) / film.size
-    assert 0.1 < share < 0.95
-
-
-@pytest.mark.parametrize("side", ["left", "right"])
-def test_breast_box_of_a_known_shape(side):
-    film = np.full((1600, 1200), 900, np.uint16)  # fog of the film
-    centre = 0 if side == "left" else 1199
-    cv2.ellipse(film, (centre, 800), (700, 600), 0, 0, 360, 30000, -1)
-    breast = crop.bounding_box(film > 20000)
-    label = film.copy()
-    cv2.rectangle(label, (1000 - centre * 9 // 10, 60), (1100 - centre * 9 // 10, 160), 60000, -1)
-    for picture in (film, label):
-        np.testing.assert_allclose(crop.breast_box(picture), breast, atol=17)
-
-
-def test_a_blank_film_is_taken_whole():
-    assert crop.breast_box(np.zeros((160, 240), np.uint16)) == (0, 0, 160, 240)
+@pytest.mark.parametrize(("box", "square"), [
+    ((40, 60, 50, 80), (29, 54, 61, 86)), ((0, 190, 20, 200), (-6, 179, 26, 211)),  # beyond the edge of a film
+])  # fmt: skip
+def test_a_lesions_box_gets_its_context_and_stays_in_the_middle(box, square):
+    assert crop.square_with_context(box, 1.6) == square
 
 
 def test_resizing_keeps_the_mean_and_the_type():

@@ -97,3 +97,32 @@ def test_no_batch_is_short(prepared, chosen):
     images, masks = take(prepared, chosen, TURNED, 12, batch_size=5)
     assert images.shape == masks.shape == (12, 5, 32, 32, 1)
     assert images.min() >= 0 and images.max() <= 1 and set(np.unique(masks)) == {0.0, 1.0}
+
+
+def test_the_shares_of_two_workers_with_two_devices_are_the_stream(prepared, chosen):
+    """Worker 0 takes the first half of each step, worker 1 the second, each in a batch for either device."""
+    whole = take(prepared, chosen, TURNED, 5, first_step=1)
+    halves = [take(prepared, chosen, TURNED, 10, first_step=1, share=pipeline.Share(worker, 2, 4)) for worker in (0, 1)]
+    for kind in (0, 1):
+        shares = [half[kind].reshape(5, 2, 1, 32, 32, 1) for half in halves]
+        together = np.stack(shares, 1).reshape(whole[kind].shape)
+        np.testing.assert_allclose(together, whole[kind], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_validation_for_several_devices_is_filled_up_without_weight(prepared, chosen, workers):
+    count = int(chosen.sum())
+    whole = -(-count // 4) * 4
+    assert whole > count
+    ((images, masks),) = pipeline.evaluation(prepared, chosen, batch_size=count).as_numpy_iterator()
+    shares = []
+    for worker in range(workers):
+        share = pipeline.Share(worker, workers, 2)
+        batches = list(pipeline.padded_evaluation(prepared, chosen, batch_size=4, share=share).as_numpy_iterator())
+        assert {len(batch[2]) for batch in batches} == {2} and len(batches) * 2 * workers == whole
+        shares.append([np.concatenate(arrays).reshape(-1, 4 // workers, *arrays[0].shape[1:])
+                       for arrays in zip(*batches, strict=True)])  # fmt: skip
+    for kind, expected in enumerate((images, masks, np.full(count, whole / count, np.float32))):
+        together = np.concatenate([share[kind] for share in shares], 1).reshape(-1, *expected.shape[1:])
+        np.testing.assert_allclose(together[:count], expected, rtol=1e-6)
+        assert len(together) == whole and not together[count:].any()

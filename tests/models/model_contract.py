@@ -78,6 +78,25 @@ def check_saved(model, tmp_path):
     np.testing.assert_allclose(main_output(loaded, images), main_output(model, images), atol=1e-6)
 
 
+def check_exported(model, tmp_path):
+    """The SavedModel's two signatures give the model's own probabilities, for arrays and for PNG files."""
+    import cv2
+
+    from tfrespam.export import export_model
+    from tfrespam.serving import saved_model
+
+    images = np.round(255 * pictures(2, model.input_shape[1])[0]) / 255
+    expected = np.array(main_output(model, images))
+    exported = saved_model.load(export_model(model, tmp_path, model.name, {}))
+    np.testing.assert_allclose(exported.predict_images(images), expected, rtol=0, atol=1e-6)
+    files = [cv2.imencode(".png", np.round(255 * image).astype(np.uint8))[1].tobytes() for image in images]
+    for answer, probability in zip(exported.predict_bytes(files), expected, strict=True):
+        found = cv2.imdecode(np.frombuffer(answer.probability_png, np.uint8), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_allclose(found / 65535, probability[..., 0], rtol=0, atol=1e-5)
+        mask = cv2.imdecode(np.frombuffer(answer.mask_png, np.uint8), cv2.IMREAD_UNCHANGED) > 0
+        assert np.mean(mask != (probability[..., 0] >= 0.5)) < 0.01  # a pixel may lie on the threshold
+
+
 def check_model(name, tmp_path, **options):
     """All of the above on a tiny network."""
     model = tiny(name, **options)

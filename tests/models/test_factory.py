@@ -5,10 +5,10 @@ import sys
 
 import keras
 import pytest
-from model_contract import check_output, check_training_step, design, tiny, trainable_parameters
+from model_contract import check_exported, check_output, check_training_step, design, tiny, trainable_parameters
 
 import tfrespam
-from tfrespam.models import BUILDERS
+from tfrespam.models import BUILDERS, DISCRIMINATORS
 
 
 def test_an_unknown_name_lists_the_known_ones():
@@ -17,7 +17,7 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_an_unknown_option_lists_the_valid_ones():
-    with pytest.raises(ValueError, match=r"Options of 'unet' are normalization, batch_normalization. Received: depth"):
+    with pytest.raises(ValueError, match=r"Options of 'unet' are normalization, batch_norm.*. Received: depth"):
         tfrespam.build_model("unet", depth=3)
 
 
@@ -69,6 +69,18 @@ def test_mixed_precision_trains_and_answers_in_float32(name, policy):
         check_training_step(model)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("name", ["unet", *(pytest.param(name, marks=pytest.mark.slow) for name in BUILDERS)])
+def test_every_network_is_exported_with_both_signatures(name, tmp_path):
+    check_exported(tiny(name), tmp_path)
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_a_discriminator_takes_its_networks_pictures(name):
+    judge = DISCRIMINATORS[name]((64, 96, 3), 1 / 16)
+    assert [tensor.shape for tensor in judge.inputs] == [(None, 64, 96, 3), (None, 64, 96, 1)]
+    assert name in BUILDERS and judge.output.dtype == "float32"
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -6,6 +6,7 @@ import pytest
 from model_contract import channel_trace, check_model, design, pictures, tiny, trainable_parameters
 
 import tfrespam
+from tfrespam.models.blocks import without_sides
 
 # options -> trainable parameters at width 1 with three input channels; systems.md gives them in millions
 COUNTS = [
@@ -100,3 +101,20 @@ def test_standardised_network_ignores_brightness_and_contrast():
 def test_refuses_unknown_values(options, said):
     with pytest.raises(ValueError, match=said):
         tiny("respam_unet", **options)
+
+
+@pytest.mark.parametrize(("stem", "levels"), [("strided", (512, 256, 128, 64)), ("full_resolution", (512, 256, 128))])
+def test_side_outputs_are_the_decoders_lower_levels(stem, levels):
+    model = design("respam_unet", side_outputs=True, stem=stem)
+    assert model.output_names == [*(f"mask{index}" for index in range(1, len(levels) + 1)), "probability"]
+    assert all(output.shape == (None, 224, 224, 1) and output.dtype == "float32" for output in model.outputs)
+    for index, channels in enumerate(levels, 1):
+        assert model.get_layer(f"mask{index}_conv").input is model.get_layer(f"decoder{channels}_2_relu").output
+
+
+def test_side_outputs_change_nothing_of_the_output():
+    images = pictures()[0]
+    with_sides, without = (tiny("respam_unet", side_outputs=sides) for sides in (True, False))
+    alone = without_sides(with_sides)
+    assert [weight.shape for weight in alone.weights] == [weight.shape for weight in without.weights]
+    np.testing.assert_array_equal(alone(images), with_sides(images)["probability"])

@@ -3,6 +3,8 @@
 import pytest
 from model_contract import channel_trace, check_model, design, tiny, trainable_parameters
 
+from tfrespam.models.blocks import without_sides
+
 
 def test_channel_trace():
     model = design("unet")
@@ -27,3 +29,21 @@ def test_contract(tmp_path, batch_normalization):
 
 def test_batch_normalisation_can_be_left_out():
     assert not [layer for layer in tiny("unet", batch_normalization=False).layers if layer.name.endswith("_bn")]
+
+
+def test_side_outputs_are_the_decoders_lower_levels():
+    model = design("unet", side_outputs=True)
+    assert model.output_names == ["mask1", "mask2", "mask3", "probability"]
+    assert all(output.shape == (None, 224, 224, 1) and output.dtype == "float32" for output in model.outputs)
+    for index, channels in enumerate((512, 256, 128), 1):
+        assert model.get_layer(f"mask{index}_conv").input is model.get_layer(f"decoder{channels}_2_relu").output
+
+
+def test_side_outputs_are_left_behind_with_all_that_belongs_to_them():
+    model, plain = design("unet", side_outputs=True), design("unet")
+    assert [w.shape for w in without_sides(model).weights] == [w.shape for w in plain.weights]
+    assert trainable_parameters(model) - trainable_parameters(plain) == 512 + 256 + 128 + 3
+
+
+def test_contract_with_side_outputs(tmp_path):
+    check_model("unet", tmp_path, side_outputs=True)

@@ -1,4 +1,7 @@
 import io
+import resource
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -39,6 +42,89 @@ def test_reads_grey_stored_as_rgb_and_as_palette():
     Image.fromarray(FLAT).convert("P").save(buffer, "PNG")
     for data in (encode(cv2.merge([FLAT] * 3)), buffer.getvalue()):
         np.testing.assert_array_equal(decode(data)[0], FLAT.astype(np.float32) / np.float32(255))
+
+
+def png(picture: Image.Image, **options) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def raw_png(picture: np.ndarray, colour_type: int, lines: bytes, interlaced: bool = False, extra: bytes = b"") -> bytes:
+    """A PNG made by hand, for kinds that no library writes; `lines` are the filtered ones."""
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = picture.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 8 * picture.itemsize, colour_type, 0, 0, interlaced)
+    return (codecs.PNG_SIGNATURE + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(lines))
+            + chunk(b"IEND", b""))  # fmt: skip
+
+
+def lines_of(picture: np.ndarray) -> bytes:
+    big_endian = picture.astype(picture.dtype.newbyteorder(">"))
+    return b"".join(b"\0" + row.tobytes() for row in big_endian)
+
+
+def adam7(picture: np.ndarray) -> bytes:
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    return b"".join(lines_of(picture[y::dy, x::dx]) for y, x, dy, dx in passes)
+
+
+GREY = Image.fromarray(FLAT)
+TRANSPARENT = Image.fromarray(255 - FLAT)
+KINDS_OF_8_BIT = {
+    "grey with alpha": png(Image.merge("LA", [GREY, TRANSPARENT])),
+    "RGB with alpha": png(Image.merge("RGBA", [GREY, GREY, GREY, TRANSPARENT])),
+    "palette with a transparent colour": png(GREY.convert("P"), transparency=3),
+    "interlaced": raw_png(FLAT, 0, adam7(FLAT), interlaced=True),
+}  # fmt: skip
+KINDS_OF_16_BIT = {
+    "RGB": raw_png(DEEP, 2, lines_of(np.stack([DEEP] * 3, axis=-1))),
+    "grey with alpha": raw_png(DEEP, 4, lines_of(np.stack([DEEP, DEEP[::-1]], axis=-1))),
+    "RGB with alpha": raw_png(DEEP, 6, lines_of(np.stack([*[DEEP] * 3, DEEP[::-1]], axis=-1))),
+    "interlaced": raw_png(DEEP, 0, adam7(DEEP), interlaced=True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_8_BIT)
+def test_reads_every_kind_of_8_bit_png(kind):
+    np.testing.assert_allclose(decode(KINDS_OF_8_BIT[kind])[0], FLAT / 255, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_16_BIT)
+def test_reads_every_kind_of_16_bit_png(kind):
+    np.testing.assert_allclose(decode(KINDS_OF_16_BIT[kind])[0], DEEP / 65535, atol=1e-7)
+
+
+@pytest.mark.parametrize("colours", [2, 4, 16])
+def test_reads_png_of_less_than_8_bits(colours):
+    few = GREY.quantize(colours)
+    data = png(few, bits=colours.bit_length() - 1)
+    np.testing.assert_allclose(decode(data)[0], np.asarray(few.convert("L")) / 255, atol=1e-7)
+    black_and_white = png(GREY.point(lambda value: 255 * (value > 127)).convert("1"))
+    np.testing.assert_array_equal(decode(black_and_white)[0], FLAT > 127)
+
+
+def test_a_cmyk_jpeg_is_refused():
+    buffer = io.BytesIO()
+    Image.merge("CMYK", [GREY] * 4).save(buffer, "JPEG")
+    assert decode(buffer.getvalue())[1] == codecs.UNREADABLE
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
+def test_a_bomb_in_a_text_chunk_is_not_inflated(kind):
+    packed = b"x\0\0" + zlib.compress(bytes(200_000_000), 9)
+    extra = struct.pack(">I", len(packed)) + kind + packed + struct.pack(">I", zlib.crc32(kind + packed))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    picture, state = decode(raw_png(FLAT, 0, lines_of(FLAT), extra=extra))
+    assert state == codecs.READABLE and picture.shape == FLAT.shape
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_a_side_has_a_limit_of_its_own():
+    thin = encode(np.zeros((1, codecs.MAX_SIDE), np.uint8)), encode(np.zeros((1, codecs.MAX_SIDE + 1), np.uint8))
+    assert [decode(data, 1 << 26)[1] for data in thin] == [codecs.READABLE, codecs.TOO_LARGE]
 
 
 def test_turns_colour_into_luma():

@@ -1,3 +1,5 @@
+import resource
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,7 +40,31 @@ def test_can_be_compiled_by_xla():
 @pytest.mark.parametrize("shape", [(8, 8), (8, 13), (14, 9), (1, 6)])
 def test_square_has_the_margins_of_the_film_crop(shape):
     picture = np.random.default_rng(2).integers(1, 65535, shape).astype(np.uint16)
-    expected = crop.cut(picture, crop.square_around((0, 0, *shape)), reflect=False)
-    square = to_square(tf.constant(picture[None, :, :, None], tf.float32))
+    expected = crop.cut(picture, crop.square_around((0, 0, *shape)))
+    square = to_square(tf.constant(picture[None, :, :, None], tf.float32), max(shape))
     np.testing.assert_array_equal(square[0, :, :, 0], expected)
     np.testing.assert_array_equal(from_square(square, tf.constant(shape))[0, :, :, 0], picture)
+
+
+@pytest.mark.parametrize("shape", [(37, 53), (53, 37), (20, 21), (4, 90)])
+@pytest.mark.parametrize("side", [16, 64])
+def test_square_is_padding_and_resizing_in_one(shape, side):
+    pictures = np.random.default_rng(3).random((2, *shape, 1), np.float32)
+    longest = max(shape)
+    before = [(longest - length + 1) // 2 for length in shape]
+    margins = [(0, 0), *((b, longest - length - b) for b, length in zip(before, shape, strict=True)), (0, 0)]
+    padded = tf.constant(np.pad(pictures, margins))
+    square = to_square(tf.constant(pictures), side)
+    np.testing.assert_allclose(square, resize(padded, tf.constant([side, side])), atol=1e-5)
+    large = resize(square, tf.constant([longest, longest])).numpy()
+    expected = large[:, before[0] : before[0] + shape[0], before[1] : before[1] + shape[1]]
+    np.testing.assert_allclose(from_square(square, tf.constant(shape)), expected, atol=1e-5)
+
+
+def test_a_line_is_squared_without_making_the_square():
+    """30,000 x 30,000 pixels would be 3.6 GB."""
+    line = tf.ones([1, 1, 30_000, 1])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    square = to_square(line, 16)
+    assert from_square(square, tf.constant([1, 30_000])).shape == (1, 1, 30_000, 1)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB

@@ -1,5 +1,6 @@
 import json
 import os
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -70,7 +71,26 @@ def test_predicts_images_and_bytes(exported):
     assert exported.predict_bytes([]) == []
 
 
+def test_scans_films_given_as_bytes_or_as_arrays(exported):
+    film = np.zeros((1, 90, 60, 1), np.float32)
+    film[0, 20:70, :40] = np.random.default_rng(1).integers(20000, 60000, (50, 40, 1)) / np.float32(65535)
+    (answer,) = exported.predict_film([cv2.imencode(".png", np.rint(film[0] * 65535).astype(np.uint16))[1].tobytes()])
+    decoded = cv2.imdecode(np.frombuffer(answer.probability_png, np.uint8), cv2.IMREAD_UNCHANGED)
+    scanned = exported.scan_images(film)
+    assert scanned.shape == film.shape and scanned.dtype == np.float32 and scanned[0, 45, 20] > 0
+    np.testing.assert_allclose(scanned[0, :, :, 0], decoded / 65535, atol=1e-6)
+    assert exported.takes_films and exported.predict_film([]) == []
+
+
+def test_an_export_without_the_film_signature_says_so(exported):
+    older = saved_model.ExportedModel.__new__(saved_model.ExportedModel)
+    older.path, older._loaded = exported.path, SimpleNamespace(signatures={"predict_bytes": None})
+    assert not older.takes_films
+    with pytest.raises(UserError, match="without the signature predict_film. Export the model again"):
+        older.predict_film([b""])
+
+
 def test_a_bad_picture_is_a_user_error_with_its_position(exported):
     good = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
-    with pytest.raises(UserError, match=r"^image_bytes\[1\] not a readable PNG or JPEG$"):
+    with pytest.raises(UserError, match=r"^image_bytes\[1\] not a readable PNG or JPEG \(damaged, or CMYK\)$"):
         exported.predict_bytes([good, b"bad"])

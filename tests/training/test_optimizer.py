@@ -44,3 +44,10 @@ def test_optimizers_are_what_was_asked_for():
     assert float(adam.learning_rate) == pytest.approx(1e-3) and adam.weight_decay is None
     adamw = optimizer(TrainingConfig(optimizer="adamw", weight_decay=0.01, clip_norm=2.0), 5)
     assert type(adamw) is keras.optimizers.AdamW and adamw.weight_decay == 0.01 and adamw.global_clipnorm == 2.0
+
+
+@pytest.mark.parametrize("name, momentum", [("adam", "beta_1"), ("adamw", "beta_1"), ("sgd", "momentum")])
+def test_momentum_is_each_optimizers_own(name, momentum):
+    assert getattr(optimizer(TrainingConfig(optimizer=name), 5), momentum) == 0.9
+    made = optimizer(TrainingConfig(optimizer=name, momentum=0.5, learning_rate=0.2), 5)
+    assert getattr(made, momentum) == 0.5 and float(made.learning_rate) == pytest.approx(0.2)

@@ -86,8 +86,10 @@ def _count(name: str, size: int, options: dict, width: float) -> int:
     import keras
 
     from tfrespam.models import build_model
+    from tfrespam.models.blocks import without_sides
 
-    count = build_model(name, (size, size, 1), width, **options).count_params()
+    with keras.StatelessScope(initialize_variables=False):  # shapes, no values
+        count = without_sides(build_model(name, (size, size, 1), width, **options)).count_params()
     keras.backend.clear_session()
     return count
 

@@ -22,11 +22,13 @@ class OwnRecipe:
 
     Args:
         training: Settings of `training` (optimizer, loss, schedule, batch) that its publication states.
+        options: Builder options that its publication states, such as side outputs, over those of the network.
         augment: Settings of `augment` that its publication states.
         departures: What the publication does otherwise than this recipe, one sentence each.
     """
 
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
     augment: dict[str, Any] = dataclasses.field(default_factory=dict)
     departures: list[str] = dataclasses.field(default_factory=list)
 
@@ -80,6 +82,7 @@ class Comparison:
         folds: Folds that are held out in turn under "folds"; their images are put together.
         match_parameters: Number of parameters that every network's width is set for, within 2 %; 0 leaves widths.
         only: Names or labels of the networks to be trained; the tables show whatever is finished.
+        parallel: How many trainings run at the same time. Small networks leave cores idle while their graphs are made.
         dry_run: Only print the plan.
         output: Folder for the results (default: experiments/results/<name>).
     """
@@ -94,6 +97,7 @@ class Comparison:
     folds: list[int] = dataclasses.field(default_factory=lambda: [0])
     match_parameters: int = 0
     only: list[str] = dataclasses.field(default_factory=list)
+    parallel: int = 1
     dry_run: bool = False
     output: str = ""
 
@@ -145,6 +149,8 @@ def _check_names(comparison: Comparison) -> None:
     for field in ("models", "recipes", "protocols", "seeds", "folds"):
         if not getattr(comparison, field):
             raise UserError(f"a comparison needs at least one entry under {field}. Received: none")
+    if comparison.parallel < 1:
+        raise UserError(f"--parallel must be at least 1. Received: {comparison.parallel}")
     titles = collections.Counter(network.title for network in comparison.models)
     titles.update(network.key for network in comparison.models if network.key != network.title)
     twice = [title for title, count in titles.items() if count > 1]
@@ -177,6 +183,7 @@ def _training(comparison: Comparison, network: Network, recipe: str, protocol: s
     if recipe == "own":
         settings["training"] = {name: settings["training"][name] for name in KEPT_BY_OWN} | network.own.training
         settings["augment"] = dict(network.own.augment)
+        settings["model"]["options"].update(network.own.options)
     own = "" if recipe == "controlled" else f"-{recipe}"
     settings = _merged(settings, {"name": f"{base.name}-{network.key}{own}", "seed": seed,
                                   "data": {"protocol": protocol, "fold": fold}})  # fmt: skip

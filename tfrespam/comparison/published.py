@@ -37,6 +37,13 @@ LABELS = {
     "segnet": "SegNet",
     "connected_segnets": "Connected-SegNets",
     "respam_unet": "ResPAM U-Net",
+    "attention_unet": "Attention U-Net",  # the other reading of the table's AU-Net
+    "resnet50_unet": "ResNet-50 U-Net",
+    "cgan": "cGAN",
+    "fc_densenet_ms": "Multi-scale FC-DenseNet",
+    "prior_knowledge_net": "Prior-knowledge stand-in",
+    "attention_dense_unet": "Attention Dense-U-Net",
+    "ru_net": "RU-Net",
 }
 
 

@@ -54,6 +54,7 @@ def rows(planned: Sequence[Training], finished: Mapping[int, Run]) -> list[Row]:
             for row in order if any(p in finished for p in groups[row])]  # fmt: skip
     for group in {(row.recipe, row.protocol) for row in made}:
         _add_standings([row for row in made if (row.recipe, row.protocol) == group])
+    _add_leakage(made)
     return made
 
 
@@ -123,20 +124,27 @@ def _add_standings(group: Sequence[Row]) -> None:
         })  # fmt: skip
 
 
-def leakage(made: Sequence[Row]) -> list[dict[str, Any]]:
-    """The cost of leakage of every network that was trained under `paper` and under an honest protocol."""
-    by_name = {(row.recipe, row.protocol, row.title): row for row in made}
-    costs = []
+def _add_leakage(made: Sequence[Row]) -> None:
+    """What each network scored more under `paper`, into the numbers of its row under an honest protocol."""
+    under_paper = {(row.recipe, row.title): row for row in made if row.protocol == "paper"}
     for row in made:
-        paper = by_name.get((row.recipe, "paper", row.title))
+        paper = under_paper.get((row.recipe, row.title))
         if row.protocol == "paper" or paper is None:
             continue
-        cost = {"recipe": row.recipe, "network": row.title, "honest_protocol": row.protocol}
         for score in ("dice", "miou"):
-            difference = cost_of_leakage(paper.scores, row.scores, score)
-            cost |= {f"{score}_paper": paper.numbers[score], f"{score}_honest": row.numbers[score],
-                     f"{score}_cost": difference.mean, f"{score}_cost_low": difference.low,
-                     f"{score}_cost_high": difference.high}  # fmt: skip
+            cost = cost_of_leakage(paper.scores, row.scores, score)
+            row.numbers.update({f"{score}_paper": paper.numbers[score], f"{score}_cost": cost.mean,
+                                f"{score}_cost_low": cost.low, f"{score}_cost_high": cost.high})  # fmt: skip
+
+
+def leakage(made: Sequence[Row]) -> list[dict[str, Any]]:
+    """The cost of leakage of every network that was trained under `paper` and under an honest protocol."""
+    costs = []
+    for numbers in (row.numbers for row in made if "dice_cost" in row.numbers):
+        cost = {"recipe": numbers["recipe"], "network": numbers["network"], "honest_protocol": numbers["protocol"]}
+        for score in ("dice", "miou"):
+            names = (f"{score}_paper", f"{score}_cost", f"{score}_cost_low", f"{score}_cost_high")
+            cost |= {f"{score}_honest": numbers[score], **{name: numbers[name] for name in names}}
         costs.append(cost)
     return costs
 

@@ -2,6 +2,7 @@
 go on.
 """
 
+import concurrent.futures
 import dataclasses
 import json
 import os
@@ -28,27 +29,56 @@ class Failure:
     said: str
 
 
-def run_all(planned: Sequence[tuple[Training, Path]], output: Path) -> list[Failure]:
+def run_all(planned: Sequence[tuple[Training, Path]], output: Path, parallel: int = 1) -> list[Failure]:
     """Trains what has no summary.json yet; goes on after a failure.
 
     Args:
         planned: Trainings and the folders of their runs.
         output: Results folder: each training's settings and its log are kept below it.
+        parallel: How many train at the same time. The first under each protocol trains alone: it may have to prepare
+            the data that the others read.
     """
-    failures = []
     waiting = [(training, folder) for training, folder in planned if not is_finished(folder)]
     cli.console.print(f"{len(planned)} trainings, {len(planned) - len(waiting)} of them finished already")
-    for number, (training, folder) in enumerate(waiting, 1):
-        name = f"[{number}/{len(waiting)}] {training}"
-        config, log = _files(training, folder, output)
-        cli.console.print(f"{name}: training, see {log}", markup=False)
-        started = time.perf_counter()
-        status = _when_free(folder, lambda t=training, c=config, g=log: launch(t, c, g))
-        if status or not is_finished(folder):
-            failures.append(Failure(str(training), f"{_last_lines(log)}\n(exit status {status}; {log})"))
-        outcome = "failed" if status or not is_finished(folder) else "done"
-        cli.console.print(f"{name}: {outcome} after {time.perf_counter() - started:.0f} s", markup=False)
-    return failures
+    numbered = [(f"[{number}/{len(waiting)}] {training}", training, folder)
+                for number, (training, folder) in enumerate(waiting, 1)]  # fmt: skip
+    if parallel == 1:
+        found = [_run(*each, output) for each in numbered]
+    else:
+        firsts = _first_of_each_protocol(numbered)
+        found = [_run(*each, output) for each in firsts]
+        found += _side_by_side([each for each in numbered if each not in firsts], output, parallel)
+    return [failure for failure in found if failure]
+
+
+def _first_of_each_protocol(numbered: list) -> list:
+    firsts = {}
+    for each in numbered:
+        firsts.setdefault(each[1].protocol, each)
+    return list(firsts.values())
+
+
+def _side_by_side(numbered: list, output: Path, parallel: int) -> list[Failure | None]:
+    """Interrupted, it starts no further training; those under way end by themselves, as their process is told to."""
+    with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+        futures = [pool.submit(_run, *each, output) for each in numbered]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _run(name: str, training: Training, folder: Path, output: Path) -> Failure | None:
+    """Trains, and says so; returns what went wrong."""
+    config, log = _files(training, folder, output)
+    cli.console.print(f"{name}: training, see {log}", markup=False)
+    started = time.perf_counter()
+    status = _when_free(folder, lambda: launch(training, config, log))
+    failed = status or not is_finished(folder)
+    cli.console.print(f"{name}: {'failed' if failed else 'done'} after {time.perf_counter() - started:.0f} s",
+                      markup=False)  # fmt: skip
+    return Failure(str(training), f"{_last_lines(log)}\n(exit status {status}; {log})") if failed else None
 
 
 def is_finished(folder: Path) -> bool:

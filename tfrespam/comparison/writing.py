@@ -53,7 +53,7 @@ def terminal(console, tables: Sequence[Table]) -> None:
     wide = rich.console.Console(file=console.file, width=max(console.width, TERMINAL_WIDTH), highlight=False)
     for table in tables:
         console.print(f"\n{table.title}", style="bold", markup=False)
-        console.print(table.caption, markup=False)
+        wide.print(table.caption, markup=False)
         if not table.header:
             continue
         grid = rich.table.Table(box=rich.box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)

@@ -7,7 +7,8 @@ import numpy as np
 
 from tfrespam.errors import UserError
 
-POLICY = 3  # raise it with every change of what is cut out: data sets prepared before are then made anew
+# Raise a number with every change of what is cut out: data sets prepared before are then made anew.
+POLICY = {"roi": 3, "film": 3}
 Box = tuple[int, int, int, int]  # y0, x0, y1, x1 in film pixels, half open; may reach beyond the film
 
 
@@ -30,28 +31,18 @@ def roi_box(mask: np.ndarray, lesion_id: str, context: float) -> Box:
     Without the shift a network could learn that masses are always centred. Near the film's edge the square reaches
     beyond it.
     """
-    y0, x0, y1, x1 = bounding_box(mask)
+    return square_with_context(bounding_box(mask), context, jitter(lesion_id))
+
+
+def square_with_context(box: Box, context: float, shift: tuple[float, float] = (0.0, 0.0)) -> Box:
+    """As `roi_box`, around any lesion's box; `shift`, in [-1, 1], is down and right, 0 for the lesion in the middle."""
+    y0, x0, y1, x1 = box
     longest = max(y1 - y0, x1 - x0)
     side = max(round(context * longest), 8)
     reach = (side - longest) / 4
-    down, right = jitter(lesion_id)
-    top = round((y0 + y1 - side) / 2 + down * reach)
-    left = round((x0 + x1 - side) / 2 + right * reach)
+    top = round((y0 + y1 - side) / 2 + shift[0] * reach)
+    left = round((x0 + x1 - side) / 2 + shift[1] * reach)
     return top, left, top + side, left + side
-
-
-def breast_box(image: np.ndarray) -> Box:
-    """Box around the breast: the largest bright region of `image` (H, W) uint16 (labels and scratches are smaller)."""
-    small = cv2.resize(image, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
-    level, _ = cv2.threshold(cv2.convertScaleAbs(small, alpha=255 / 65535), 0, 255, cv2.THRESH_OTSU)
-    bright = cv2.convertScaleAbs(small, alpha=255 / 65535) > max(level / 3, 4)
-    bright = cv2.morphologyEx(bright.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright)
-    if count < 2:
-        return 0, 0, *image.shape
-    x, y, width, height = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))][:4]
-    rows, columns = image.shape
-    return max(8 * (y - 1), 0), max(8 * (x - 1), 0), min(8 * (y + height + 1), rows), min(8 * (x + width + 1), columns)
 
 
 def square_around(box: Box) -> Box:

@@ -6,7 +6,7 @@ import importlib
 import cv2
 import numpy as np
 
-from tfrespam.data import crop
+from tfrespam.data import breast, crop
 from tfrespam.data.records import Action, Film, FilmPixels, LedgerRow, Lesion
 
 
@@ -48,11 +48,13 @@ def _lesion_examples(film: Film, pixels: FilmPixels, policy: CropPolicy) -> tupl
 
 
 def _film_example(film: Film, pixels: FilmPixels, policy: CropPolicy) -> tuple[list[dict], set[str]]:
-    """The whole breast with all its lesions, at true aspect: squared with black."""
-    box = crop.square_around(crop.breast_box(pixels.image))
+    """The whole breast with all its lesions, at true aspect, squared with black; all that is no breast is black."""
+    cells, shape = breast.region(pixels.image), pixels.image.shape
+    box = crop.square_around(breast.box(cells, shape))
     every = np.logical_or.reduce([mask for _, mask in pixels.masks])
     lesion = dataclasses.replace(pixels.masks[0][0], lesion_id=film.film_id)
-    image, mask = (crop.cut(picture, box) for picture in (pixels.image, every.view(np.uint8)))
+    unlabelled = np.where(breast.pixels(cells, shape), pixels.image, 0)
+    image, mask = (crop.cut(picture, box) for picture in (unlabelled, every.view(np.uint8)))
     united = {lesion.lesion_id for lesion, _ in pixels.masks} if len(pixels.masks) > 1 else set()
     return [_example(lesion, image, mask, box, pixels.pixel_spacing_mm, policy.image_size)], united
 

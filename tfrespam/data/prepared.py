@@ -73,6 +73,15 @@ def find(data_dir: str | Path, data: DataConfig, copies: int = 1) -> Prepared:
         f"--image_size {data.image_size}")  # fmt: skip
 
 
+def find_wider(data_dir: str | Path, data: DataConfig, factor: float, known: Prepared) -> Prepared:
+    """The lesions of `known`, which `data` asked for, in crops that reach `factor` times as far. Raises UserError."""
+    context, image_size = round(data.context * factor, 6), round(data.image_size * factor)
+    wider = find(data_dir, dataclasses.replace(data, context=context, image_size=image_size))
+    if not np.array_equal(wider.table["lesion_id"], known.table["lesion_id"]):
+        raise UserError(f"{wider.path} and {known.path} hold different lesions. Prepare both from the same source")
+    return wider
+
+
 def all_under(data_dir: str | Path) -> list[Prepared]:
     """Every prepared data set under `data_dir`, which may also be the folder of one, sorted by path."""
     found = sorted({path for depth in ("", "*/", "*/*/") for path in Path(data_dir).glob(f"{depth}dataset.json")})

@@ -50,9 +50,33 @@ def probability(features, kernel_size=1):
     return layers.Activation("sigmoid", dtype="float32", name="probability")(logits)
 
 
+def side_mask(features, factor, name):
+    """A side output (H, W, 1), float32: what the features alone, `factor` times smaller, say of the mass."""
+    logits = layers.Conv2D(1, 1, dtype="float32", name=f"{name}_conv")(features)
+    logits = layers.UpSampling2D(factor, interpolation="bilinear", dtype="float32", name=f"{name}_up")(logits)
+    return layers.Activation("sigmoid", dtype="float32", name=name)(logits)
+
+
+def outputs(probability, sides):
+    """What a network's model gives: `probability` alone, or with the side outputs, a dict of names."""
+    return {"probability": probability, **sides} if sides else probability
+
+
+def without_sides(model: keras.Model) -> keras.Model:
+    """The network from `image` to `probability` alone, without what only its side outputs need; same weights."""
+    if not isinstance(model.output, dict):
+        return model
+    return keras.Model(model.input, model.output["probability"], name=model.name)
+
+
 def batch_norm(name: str):
     """Batch normalisation with PyTorch's constants, as in `tfrespam.layers.ConvUnit`."""
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)
+
+
+def norm_relu(features, name):
+    """Batch normalisation and ReLU: what comes before a convolution of a densely connected block."""
+    return layers.ReLU(name=f"{name}_relu")(batch_norm(f"{name}_bn")(features))
 
 
 def conv_relu(features, filters, name, kernel_size=3, strides=1, batch_normalization=False, dilation_rate=1):

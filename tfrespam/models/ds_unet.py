@@ -12,7 +12,16 @@ import keras
 from keras import layers
 
 from tfrespam.layers import ChannelGate
-from tfrespam.models.blocks import batch_norm, conv_relu, double_conv, image_input, probability, scaled, upsample
+from tfrespam.models.blocks import (
+    batch_norm,
+    conv_relu,
+    double_conv,
+    image_input,
+    outputs,
+    probability,
+    scaled,
+    upsample,
+)
 
 
 def ds_unet(input_shape, width=1.0, *, normalization="none", side_outputs=True, dropout=0.5, reduction=16):
@@ -42,8 +51,7 @@ def ds_unet(input_shape, width=1.0, *, normalization="none", side_outputs=True, 
         if level:
             sides[f"mask{4 - level}"] = _side(features, 2**level, f"mask{4 - level}")
     features = layers.Concatenate(name="fused")([features, *sides.values()])
-    output = probability(features)
-    return keras.Model(image, {"probability": output, **sides} if side_outputs else output, name="ds_unet")
+    return keras.Model(image, outputs(probability(features), sides if side_outputs else {}), name="ds_unet")
 
 
 def _decode(deep, skip, filters, reduction, name):

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers, ops
 
+from tfrespam.models.blocks import without_sides
+
 VIEWS = {  # name -> (quarter turns, mirrored left-right)
     "none": ((0, False),),
     "flips": ((0, False), (0, True), (2, False), (2, True)),
@@ -68,6 +70,7 @@ def average(models: Sequence[keras.Model], views: str = "none") -> keras.Model:
     shapes = {tuple(model.input_shape[1:]) for model in models}
     if len(shapes) != 1:
         raise ValueError(f"Models to be averaged must have one and the same input. Received: {sorted(shapes)}")
+    models = [without_sides(model) for model in models]
     if len(models) == 1 and views == "none":
         return models[0]
     image = keras.Input(shapes.pop(), name="image")
@@ -75,7 +78,5 @@ def average(models: Sequence[keras.Model], views: str = "none") -> keras.Model:
     for turns, mirrored in VIEWS[views]:
         view = QuarterTurn(turns, mirrored)(image)
         for model in models:
-            output = model(view)
-            answers.append(QuarterTurn(turns, mirrored, inverse=True)(
-                output["probability"] if isinstance(output, dict) else output))  # fmt: skip
+            answers.append(QuarterTurn(turns, mirrored, inverse=True)(model(view)))
     return keras.Model(image, layers.Average(dtype="float32", name="probability")(answers), name="average")

@@ -4,13 +4,18 @@ import inspect
 
 import keras
 
+from tfrespam.models.attention_dense_unet import attention_dense_unet
 from tfrespam.models.attention_unet import attention_unet
 from tfrespam.models.au_net import au_net
+from tfrespam.models.cgan import cgan, patch_discriminator
 from tfrespam.models.connected_segnets import connected_segnets
 from tfrespam.models.connected_unets import connected_unets
 from tfrespam.models.ds_unet import ds_unet
+from tfrespam.models.fc_densenet_ms import fc_densenet_ms
+from tfrespam.models.prior_knowledge_net import prior_knowledge_net
 from tfrespam.models.resnet50_unet import resnet50_unet
 from tfrespam.models.respam_unet import respam_unet
+from tfrespam.models.ru_net import ru_net
 from tfrespam.models.segnet import segnet
 from tfrespam.models.unet import unet
 
@@ -24,7 +29,14 @@ BUILDERS = {
     "segnet": segnet,
     "connected_segnets": connected_segnets,
     "resnet50_unet": resnet50_unet,
+    "cgan": cgan,
+    "fc_densenet_ms": fc_densenet_ms,
+    "prior_knowledge_net": prior_knowledge_net,
+    "attention_dense_unet": attention_dense_unet,
+    "ru_net": ru_net,
 }
+# Networks that learn against a second one: how it is built from the picture's shape and the width.
+DISCRIMINATORS = {"cgan": patch_discriminator}
 
 
 def build_model(name: str, input_shape=(224, 224, 1), width: float = 1.0, **options) -> keras.Model:

@@ -21,7 +21,17 @@ import keras
 from keras import layers
 
 from tfrespam.layers import ResPAM
-from tfrespam.models.blocks import check_choice, conv_relu, double_conv, image_input, probability, scaled, upsample
+from tfrespam.models.blocks import (
+    check_choice,
+    conv_relu,
+    double_conv,
+    image_input,
+    outputs,
+    probability,
+    scaled,
+    side_mask,
+    upsample,
+)
 
 STEMS = ("strided", "full_resolution")
 DECODERS = ("bilinear", "bilinear_batch_normalization", "transposed")
@@ -31,7 +41,7 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
                 modules=(3, 3, 3, 3), expansion=4, placement="stage", downsampling="residual", stem="strided",
                 decoder="bilinear", batch_normalization=True, reduction=16, shared_crc=True, crc_bias=True,
                 spatial_bias=False, spatial_batch_normalization=False, projection_batch_normalization=False,
-                projection_activation=None):
+                projection_activation=None, side_outputs=False):
     """ResPAM U-Net.
 
     Args:
@@ -49,6 +59,9 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
         fusion: "add" (equation 4), "concat" or "add_and_restore"; with the last two all stages have ResNet-50's width.
         fusion_weights, reduction, shared_crc, crc_bias, spatial_bias, spatial_batch_normalization,
         projection_batch_normalization, projection_activation: As in `tfrespam.layers.PAM`.
+        side_outputs: Whether the decoder's levels below full size give masks of their own, `mask1` (the coarsest) to
+            `mask4` (`mask3` with stem="full_resolution"), beside `probability`: for deep supervision. An export drops
+            them.
     """
     check_choice("stem", stem, STEMS)
     check_choice("decoder", decoder, DECODERS)
@@ -78,12 +91,17 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
         skips.append(features)
     skips.pop()  # the deepest map is no skip
 
+    sides, factor = {}, 16 if strided else 8
     for channels in (512, 256, 128, 64):
         features = _decode(features, skips.pop(), scaled(channels, width), decoder, f"decoder{channels}")
+        if side_outputs and factor > 1:
+            name = f"mask{len(sides) + 1}"
+            sides[name] = side_mask(features, factor, name)
+        factor //= 2
     if strided:  # from 1/2 to full size
         features = double_conv(_enlarge(features, decoder, "head_up"), first, "head",
                                decoder == "bilinear_batch_normalization")
-    return keras.Model(image, probability(features), name="respam_unet")
+    return keras.Model(image, outputs(probability(features), sides), name="respam_unet")
 
 
 def _enlarge(features, decoder, name):

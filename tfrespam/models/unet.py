@@ -7,10 +7,10 @@ demand (on by default); no dropout; one output channel with a sigmoid.
 import keras
 from keras import layers
 
-from tfrespam.models.blocks import double_conv, image_input, probability, scaled
+from tfrespam.models.blocks import double_conv, image_input, outputs, probability, scaled, side_mask
 
 
-def unet(input_shape, width=1.0, *, normalization="none", batch_normalization=True):
+def unet(input_shape, width=1.0, *, normalization="none", batch_normalization=True, side_outputs=False):
     """U-Net.
 
     Args:
@@ -18,9 +18,19 @@ def unet(input_shape, width=1.0, *, normalization="none", batch_normalization=Tr
         width: Factor on every channel count; 0.5 is the baseline of Connected-UNets.
         normalization: As in `tfrespam.models.blocks.image_input`.
         batch_normalization: Whether each 3x3 convolution is followed by batch normalisation.
+        side_outputs: Whether the decoder's first three levels give masks of their own, `mask1` (the coarsest) to
+            `mask3`, beside `probability`: for deep supervision. An export drops them.
     """
     image, features = image_input(input_shape, 16, normalization)
-    skips = []
+    *lower, features = unet_decoded(features, width, batch_normalization)
+    sides = {f"mask{4 - level}": side_mask(decoded, 2**level, f"mask{4 - level}")
+             for level, decoded in zip((3, 2, 1), lower, strict=True) if side_outputs}  # fmt: skip
+    return keras.Model(image, outputs(probability(features), sides), name="unet")
+
+
+def unet_decoded(features, width, batch_normalization=True):
+    """U-Net's four decoded features, from 1/8 of the picture's size to all of it."""
+    skips, decoded = [], []
     for channels in (64, 128, 256, 512):
         features = double_conv(features, scaled(channels, width), f"encoder{channels}", batch_normalization)
         skips.append(features)
@@ -30,4 +40,5 @@ def unet(input_shape, width=1.0, *, normalization="none", batch_normalization=Tr
         features = layers.Conv2DTranspose(scaled(channels, width), 2, 2, name=f"up{channels}")(features)
         features = layers.Concatenate(name=f"concat{channels}")([skips.pop(), features])
         features = double_conv(features, scaled(channels, width), f"decoder{channels}", batch_normalization)
-    return keras.Model(image, probability(features), name="unet")
+        decoded.append(features)
+    return decoded

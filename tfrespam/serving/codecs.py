@@ -5,14 +5,16 @@ import tensorflow as tf
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 READABLE, TOO_LARGE, UNREADABLE = 0, 1, 2
+MAX_SIDE = 1 << 15  # a film at 25 um has 12,000 rows; the weights of a resize grow with the side, whatever the area
 
 
 def decode(data: tf.Tensor, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
     """One encoded picture to grey values.
 
     Args:
-        data: Scalar string: PNG (8 or 16 bit) or JPEG, grey or RGB.
-        max_pixels: Larger pictures are not decoded; their size is read from the header alone.
+        data: Scalar string: PNG (1 to 16 bit, grey, RGB or palette; transparency is ignored) or JPEG (grey or RGB).
+        max_pixels: Larger pictures, and those with a side above MAX_SIDE, are not decoded; their size is read from
+            the header alone.
 
     Returns:
         Grey values (H, W, 1) float32 in [0, 1], and READABLE, TOO_LARGE or UNREADABLE; unless READABLE the picture is
@@ -41,6 +43,7 @@ def _decode(data: tf.Tensor, max_pixels: int) -> tuple[tf.Tensor, tf.Tensor]:
     is_jpeg = tf.strings.substr(data, 0, 3) == JPEG_SIGNATURE
     height_width = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(data)[:2], lambda: _png_size(data))
     too_large = tf.reduce_prod(tf.cast(height_width, tf.int64)) > max_pixels
+    too_large = tf.logical_or(too_large, tf.reduce_any(height_width > MAX_SIDE))
     picture = tf.cond(too_large, _black_pixel, lambda: tf.cond(is_jpeg, lambda: _jpeg(data), lambda: _png(data)))
     return picture, tf.where(too_large, TOO_LARGE, READABLE)
 

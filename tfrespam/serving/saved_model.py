@@ -14,7 +14,7 @@ METADATA = "metadata.json"
 
 
 class Segmentation(NamedTuple):
-    """What `predict_bytes` answers for one picture."""
+    """What `predict_bytes` and `predict_film` answer for one picture."""
 
     mask_png: bytes  # 8 bit, 0 or 255, at the picture's size
     probability_png: bytes  # 16 bit, round(65535 probability), at the picture's size
@@ -40,14 +40,37 @@ class ExportedModel:
         signature = self._loaded.signatures["serving_default"]
         return signature(image=np.asarray(images, np.float32))["probability"].numpy()
 
+    def scan_images(self, images: np.ndarray) -> np.ndarray:
+        """As `predict_images`, for whole films, through `predict_film`: probabilities are multiples of 1/65535."""
+        import cv2
+
+        films = [cv2.imencode(".png", np.rint(image * 65535).astype(np.uint16))[1].tobytes() for image in images]
+        pngs = [np.frombuffer(answer.probability_png, np.uint8) for answer in self.predict_film(films)]
+        found = [cv2.imdecode(png, cv2.IMREAD_UNCHANGED) for png in pngs]
+        return np.stack(found)[..., np.newaxis].astype(np.float32) / 65535
+
+    @property
+    def takes_films(self) -> bool:
+        """Whether the graph has `predict_film`; exports of older versions have not."""
+        return "predict_film" in self._loaded.signatures
+
     def predict_bytes(self, pictures: Sequence[bytes]) -> list[Segmentation]:
         """Masks of PNG or JPEG files, of any sizes. Raises UserError that lists the positions of unusable ones."""
+        return self._answer("predict_bytes", pictures)
+
+    def predict_film(self, films: Sequence[bytes]) -> list[Segmentation]:
+        """As `predict_bytes`, for whole films: the breast is found and scanned. Raises UserError for older exports."""
+        if not self.takes_films:
+            raise UserError(f"{self.path} was exported without the signature predict_film. Export the model again")
+        return self._answer("predict_film", films)
+
+    def _answer(self, signature: str, pictures: Sequence[bytes]) -> list[Segmentation]:
         import tensorflow as tf
 
         if not pictures:
             return []
         try:
-            answer = self._loaded.signatures["predict_bytes"](image_bytes=tf.constant(list(pictures), tf.string))
+            answer = self._loaded.signatures[signature](image_bytes=tf.constant(list(pictures), tf.string))
         except tf.errors.InvalidArgumentError as error:
             raise UserError(_fault(str(error))) from None
         columns = (answer[name].numpy() for name in ("mask_png_bytes", "probability_png_bytes", "tumour_fraction"))

@@ -3,15 +3,20 @@
 import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
-from tfrespam.serving import codecs
+from tfrespam.serving import codecs, film
 from tfrespam.serving.resize import from_square, resize, to_square
 
 MAX_PIXELS = 1 << 26  # 67 million; a film digitised at 42 um has about 25 million
+_ANSWER = {
+    "mask_png_bytes": "string [N]: 8-bit PNG, 255 where probability >= threshold, at the picture's size",
+    "probability_png_bytes": "string [N]: 16-bit PNG of round(65535 probability), at the picture's size",
+    "tumour_fraction": "float32 [N]: share of the picture's pixels inside the mask",
+}
 SIGNATURES = {
     "serving_default": {
         "inputs": {"image": "float32 [N, H, W, 1], grey values in [0, 1], bright = dense; any H and W"},
@@ -19,17 +24,18 @@ SIGNATURES = {
     },
     "predict_bytes": {
         "inputs": {"image_bytes": "string [N]: PNG (8 or 16 bit) or JPEG, grey or RGB, of any sizes"},
-        "outputs": {
-            "mask_png_bytes": "string [N]: 8-bit PNG, 255 where probability >= threshold, at the picture's size",
-            "probability_png_bytes": "string [N]: 16-bit PNG of round(65535 probability), at the picture's size",
-            "tumour_fraction": "float32 [N]: share of the picture's pixels inside the mask",
-        },
+        "outputs": _ANSWER,
+    },
+    "predict_film": {
+        "inputs": {"image_bytes": "string [N]: whole films as PNG (8 or 16 bit) or JPEG, bright = dense, of any sizes"},
+        "outputs": _ANSWER,
     },
 }
 
 
 def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int, threshold: float = 0.5,
-                   keep_aspect: bool = False, max_pixels: int = MAX_PIXELS) -> None:  # fmt: skip
+                   keep_aspect: bool = False, tile_shares: Sequence[float] = (1.0,),
+                   film_threshold: float | None = None, max_pixels: int = MAX_PIXELS) -> None:  # fmt: skip
     """Writes `model` as a SavedModel with the signatures described in SIGNATURES.
 
     Everything a caller would otherwise have to repeat is in the graph: decoding, grey values to [0, 1], resizing to
@@ -43,16 +49,21 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
         image_size: Side of the network's input, in pixels.
         threshold: Probability from which a pixel belongs to the mask.
         keep_aspect: Whether pictures that are not square are squared with black margins, or else stretched.
-        max_pixels: Largest picture that `predict_bytes` decodes.
+        tile_shares: How large the tiles are with which `predict_film` scans a breast, see `film.segment`.
+        film_threshold: As `threshold`, for `predict_film` (default: the same).
+        max_pixels: Largest picture that is decoded.
     """
     network_input = tf.TensorSpec([None, image_size, image_size, 1], tf.float32)
     network = tf.function(functools.partial(_probability, model), input_signature=[network_input])
-    graph = _Graph(network, image_size, threshold, keep_aspect, max_pixels)
+    graph = _Graph(network, image_size, threshold, keep_aspect, tuple(tile_shares),
+                   threshold if film_threshold is None else film_threshold, max_pixels)  # fmt: skip
+    data = tf.TensorSpec([None], tf.string, name="image_bytes")
     images = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint("serving_default", graph.serving_default, [images])
-    archive.add_endpoint("predict_bytes", graph.predict_bytes, [tf.TensorSpec([None], tf.string, name="image_bytes")])
+    archive.add_endpoint("predict_bytes", graph.predict_bytes, [data])
+    archive.add_endpoint("predict_film", graph.predict_film, [data])
     archive.write_out(os.fspath(path), verbose=False)
 
 
@@ -64,6 +75,8 @@ class _Graph:
     image_size: int
     threshold: float
     keep_aspect: bool
+    tile_shares: tuple[float, ...]
+    film_threshold: float
     max_pixels: int
 
     def serving_default(self, image):
@@ -73,13 +86,15 @@ class _Graph:
     def predict_bytes(self, image_bytes):
         network_shape = [self.image_size, self.image_size, 1]
         specs = tf.TensorSpec(network_shape), tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.int32)
-        images, sizes, states = tf.map_fn(self._read, image_bytes, fn_output_signature=specs)
+        images, sizes, states = _map(self._read, image_bytes, specs)
         with tf.control_dependencies(_check(states, self.max_pixels)):
-            images = tf.identity(images)
-        probability = self.network(images)
-        specs = tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.float32)
-        masks, probabilities, fractions = tf.map_fn(self._write, (probability, sizes), fn_output_signature=specs)
-        return {"mask_png_bytes": masks, "probability_png_bytes": probabilities, "tumour_fraction": fractions}
+            probability = self.network(tf.identity(images))
+        return _map(self._write, (probability, sizes), _ANSWER_SPECS)
+
+    def predict_film(self, image_bytes):
+        states = _map(lambda data: codecs.decode(data, self.max_pixels)[1], image_bytes, tf.TensorSpec([], tf.int32))
+        with tf.control_dependencies(_check(states, self.max_pixels)):
+            return _map(self._film, tf.identity(image_bytes), _ANSWER_SPECS)
 
     def _read(self, data):
         picture, state = codecs.decode(data, self.max_pixels)
@@ -87,21 +102,40 @@ class _Graph:
 
     def _write(self, probability_and_size):
         probability, size = probability_and_size
-        probability = self._from_network(probability[tf.newaxis], size)[0]
-        mask = probability >= self.threshold
-        fraction = tf.reduce_mean(tf.cast(mask, tf.float32))
-        return codecs.encode_mask(mask), codecs.encode_probability(probability), fraction
+        return _answer(self._from_network(probability[tf.newaxis], size)[0], self.threshold)
+
+    def _film(self, data):
+        picture, _ = codecs.decode(data, self.max_pixels)
+        probability = film.segment(self.network, picture, self.image_size, self.tile_shares, self.keep_aspect)
+        return _answer(probability, self.film_threshold)
 
     def _to_network(self, image):
-        image = to_square(image) if self.keep_aspect else image
-        image = resize(image, tf.constant([self.image_size, self.image_size]))
+        if self.keep_aspect:
+            image = to_square(image, self.image_size)
+        else:
+            image = resize(image, tf.constant([self.image_size, self.image_size]))
         return tf.ensure_shape(image, [None, self.image_size, self.image_size, 1])
 
     def _from_network(self, probability, size):
-        if not self.keep_aspect:
-            return resize(probability, size)
-        longest = tf.reduce_max(size)
-        return from_square(resize(probability, tf.stack([longest, longest])), size)
+        return (from_square if self.keep_aspect else resize)(probability, size)
+
+
+_ANSWER_SPECS = {"mask_png_bytes": tf.TensorSpec([], tf.string), "probability_png_bytes": tf.TensorSpec([], tf.string),
+                 "tumour_fraction": tf.TensorSpec([], tf.float32)}  # fmt: skip
+
+
+def _answer(probability, threshold):
+    mask = probability >= threshold
+    return {
+        "mask_png_bytes": codecs.encode_mask(mask),
+        "probability_png_bytes": codecs.encode_probability(probability),
+        "tumour_fraction": tf.reduce_mean(tf.cast(mask, tf.float32)),
+    }
+
+
+def _map(function, elements, specs):
+    """One element at a time: pictures can be large, and nothing but the network gains from a batch."""
+    return tf.map_fn(function, elements, fn_output_signature=specs, parallel_iterations=1)
 
 
 def _probability(model, image):
@@ -112,8 +146,8 @@ def _probability(model, image):
 def _check(states: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
     """Fails with the positions of the pictures that could not be decoded; `states` (N,) int32 from `decode`."""
     faults = {
-        codecs.UNREADABLE: "not a readable PNG or JPEG",
-        codecs.TOO_LARGE: f"larger than the limit of {max_pixels} pixels",
+        codecs.UNREADABLE: "not a readable PNG or JPEG (damaged, or CMYK)",
+        codecs.TOO_LARGE: f"larger than the limit of {max_pixels} pixels, {codecs.MAX_SIDE} a side",
     }
     checks = []
     for state, fault in faults.items():

@@ -16,7 +16,7 @@ FILE = "average.npz"
 
 
 class WeightAverage(keras.callbacks.Callback):
-    """Averages all floating-point weights over the steps; validation runs on the average, and `fit` ends with it.
+    """Averages a network's floating-point weights over the steps; validation runs on the average, `fit` ends with it.
 
     average <- m average + (1 - m) weights after every step, m = min(momentum, (1 + steps) / (10 + steps)): the rising m
     forgets the random start within the first epoch.
@@ -94,6 +94,12 @@ class WeightAverage(keras.callbacks.Callback):
                     average.assign(known[f"arr_{position}"])
 
 
+def network_of(model: keras.Model) -> keras.Model:
+    """The network inside a model that only trains it (`SideSupervision`, `Adversarial`); any other model itself."""
+    return getattr(model, "network", model)
+
+
 def _floating(model: keras.Model) -> list:
-    """The weights that can be averaged; counters cannot."""
-    return [weight.value for weight in model.weights if keras.backend.is_float_dtype(weight.dtype)]
+    """The network's weights that can be averaged; counters cannot."""
+    weights = network_of(model).weights
+    return [weight.value for weight in weights if keras.backend.is_float_dtype(weight.dtype)]

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrespam.evaluation.probability_counts import ProbabilityCounts
-from tfrespam.training.averaging import WeightAverage
+from tfrespam.training.averaging import WeightAverage, network_of
 from tfrespam.training.pictures import probabilities
 
 PLOTTED = 200  # thresholds: bins of the counts
@@ -33,7 +33,7 @@ class ValidationCurves(keras.callbacks.Callback):
         counts = ProbabilityCounts(PLOTTED)
         with self.average.in_place():
             for images, masks in self.validation.as_numpy_iterator():
-                counts.add(masks, probabilities(self.model, images))
+                counts.add(masks, probabilities(network_of(self.model), images))
         with self.writer.as_default(epoch):
             tf.summary.experimental.write_raw_pb(_precision_recall(counts).SerializeToString(), epoch)
             tf.summary.scalar("calibration/expected_calibration_error", counts.expected_calibration_error())

@@ -1,75 +1,113 @@
 """One call of `model.fit`: model, data and callbacks put together from an experiment."""
 
+import dataclasses
 from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfrespam.config import AugmentConfig, Experiment
 from tfrespam.data import pipeline
+from tfrespam.data.prepared import find_wider
 from tfrespam.errors import UserError
 from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
-from tfrespam.models import build_model
-from tfrespam.training.averaging import WeightAverage
+from tfrespam.models import DISCRIMINATORS, build_model
+from tfrespam.training import distribution
+from tfrespam.training.adversarial import Adversarial
+from tfrespam.training.averaging import WeightAverage, network_of
 from tfrespam.training.board import board
+from tfrespam.training.devices import Devices
+from tfrespam.training.fused_normalization import fuse
 from tfrespam.training.optimizer import optimizer
 from tfrespam.training.progress import EpochLines
 from tfrespam.training.recorder import RunRecorder
+from tfrespam.training.side_outputs import SideSupervision
 
 NO_CHANGE = AugmentConfig(rotation_degrees=0.0, flips=False)  # the paper's copies are augmented already
 
 
-def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: Path) -> keras.Model:
+def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: Path,
+        devices: Devices = Devices()) -> keras.Model:  # noqa: B008  frozen, without a strategy
     """Trains on the part "train", validates on "validation"; goes on after the last epoch that `folder` holds.
 
     Args:
         experiment: All settings.
         prepared: The data set (`tfrespam.data.prepared.Prepared`).
         parts: Bool per row of index.csv for each part.
-        folder: The run's folder.
+        folder: The run's folder; the chief alone writes into it.
+        devices: What computes.
 
     Returns:
-        The model with its final weights (their running average when the experiment asks for one).
+        The network with its final weights (their running average when the experiment asks for one).
     """
-    training = experiment.training
-    steps = int(parts["train"].sum()) // training.batch_size
+    training = devices.scaled(experiment.training)
+    experiment = dataclasses.replace(experiment, training=training)
+    batch_size = devices.step_examples(training)
+    steps = int(parts["train"].sum()) // batch_size
     if not steps:
-        raise UserError(f"--training.batch_size {training.batch_size} is more than the {parts['train'].sum()} training "
+        raise UserError(f"--training.batch_size {batch_size} is more than the {parts['train'].sum()} training "
                         "examples. Make it smaller or prepare more")  # fmt: skip
-    model = compiled(experiment, steps)
+    with devices.scope():
+        model = compiled(experiment, steps)
+    distribution.adapt(model, devices, training)
     average = WeightAverage(training.ema)
     average.set_model(model)
     recorder = RunRecorder(folder, average)
-    done = recorder.restore(model)
+    done = distribution.restore(model, average, recorder, devices)
     augment = NO_CHANGE if experiment.data.protocol == "paper" else experiment.augment
-    train = pipeline.training(prepared, parts["train"], augment, batch_size=training.batch_size, seed=experiment.seed,
-                              first_step=done * steps)  # fmt: skip
-    validation = pipeline.evaluation(prepared, parts["validation"], batch_size=training.batch_size).cache()
-    lines = EpochLines(training.epochs, steps)
-    watched = board(experiment, prepared, parts, validation, average, folder)
-    callbacks = [average, *watched, recorder, lines]
+    source = prepared
+    if augment.recrop:
+        source = find_wider(experiment.data_dir, experiment.data, augment.recrop, prepared)
+    validation = pipeline.evaluation(prepared, parts["validation"], batch_size=batch_size).cache()
+    train, judged, validation_steps = distribution.streams(source, prepared, parts, augment, validation, devices,
+                                                           batch_size=batch_size, seed=experiment.seed,
+                                                           first_step=done * steps)  # fmt: skip
+    callbacks = [average]
+    if devices.place.chief:
+        lines = EpochLines(training.epochs, steps)
+        watched = board(experiment, prepared, parts, validation, average, folder)
+        callbacks += [*watched, recorder, lines]
     if done < training.epochs:
-        model.fit(train, validation_data=validation, epochs=training.epochs, initial_epoch=done, steps_per_epoch=steps,
-                  callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
+        model.fit(train, validation_data=judged, validation_steps=validation_steps, epochs=training.epochs,
+                  initial_epoch=done, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
     else:  # killed between the last epoch and last.keras
         average.finish()
-    return model
+    return network_of(model)
 
 
 def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
-    """The experiment's network with optimizer, loss and metrics."""
-    training, size = experiment.training, experiment.data.image_size
+    """The experiment's network with optimizer, loss and metrics; inside another model where that is how it learns."""
+    training = experiment.training
     try:
-        model = build_model(experiment.model.name, (size, size, 1), experiment.model.width, **experiment.model.options)
-        loss = get_loss(training.loss)
+        model = _model(experiment, steps_per_epoch)
+        loss = get_loss(training.loss, **training.loss_options)
     except ValueError as error:
         raise UserError(str(error)) from None
+    own = {}
+    if isinstance(model, Adversarial):
+        own["discriminator_optimizer"] = optimizer(training, steps_per_epoch)
     model.compile(
         optimizer=optimizer(training, steps_per_epoch),
         loss=loss,
         metrics=default_metrics(),
         jit_compile={"auto": "auto", "on": True, "off": False}[training.jit],
         steps_per_execution=training.steps_per_execution,
+        **own,
     )
+    if not tf.distribute.has_strategy():
+        fuse(model)
     return model
+
+
+def _model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
+    """What is fitted: the network itself, or the model that trains its side outputs, or it and its discriminator."""
+    asked, training, shape = experiment.model, experiment.training, (*2 * [experiment.data.image_size], 1)
+    network = build_model(asked.name, shape, asked.width, **asked.options)
+    if asked.name in DISCRIMINATORS:
+        return Adversarial(network, DISCRIMINATORS[asked.name](shape, asked.width), training.loss_weight)
+    if isinstance(network.output, dict):
+        return SideSupervision(network, get_loss(training.side_loss), training.side_weights,
+                               training.side_decay_epochs, steps_per_epoch)  # fmt: skip
+    return network

@@ -21,9 +21,11 @@ def learning_rate(config: TrainingConfig, steps_per_epoch: int):
 
 
 def optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """Adam or AdamW with the experiment's schedule and clipping."""
+    """Adam, AdamW or SGD with the experiment's schedule, momentum and clipping."""
     options = {"global_clipnorm": config.clip_norm or None}
     rate = learning_rate(config, steps_per_epoch)
+    if config.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, momentum=config.momentum, **options)
     if config.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **options)
-    return keras.optimizers.Adam(rate, **options)
+        return keras.optimizers.AdamW(rate, beta_1=config.momentum, weight_decay=config.weight_decay, **options)
+    return keras.optimizers.Adam(rate, beta_1=config.momentum, **options)

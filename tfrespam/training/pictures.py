@@ -11,7 +11,7 @@ from tfrespam.files import whole_file
 from tfrespam.layers.channel_gate import ChannelGate
 from tfrespam.layers.spatial_gate import SpatialGate
 from tfrespam.training.attention import figure, gated_layers, recorded
-from tfrespam.training.averaging import WeightAverage
+from tfrespam.training.averaging import WeightAverage, network_of
 from tfrespam.training.cases import Cases
 
 TRUTH, PREDICTION = (64, 220, 96), (255, 80, 64)  # RGB
@@ -68,9 +68,10 @@ class CasePictures(keras.callbacks.Callback):
         self.writer, self.cases, self.average, self.attention = writer, cases, average, attention
 
     def on_epoch_end(self, epoch, logs=None):
-        gates = gated_layers(self.model) if self.attention else {}
+        network = network_of(self.model)
+        gates = gated_layers(network) if self.attention else {}
         with self.average.in_place(), recorded([gate for stage in gates.values() for gate in stage]) as outputs:
-            probability = probabilities(self.model, self.cases.images)
+            probability = probabilities(network, self.cases.images)
         with self.writer.as_default(epoch):
             self._predictions(probability)
             for stage, layers in gates.items():

@@ -14,7 +14,7 @@ import keras
 
 from tfrespam.errors import UserError
 from tfrespam.files import recover_directory, whole_directory, whole_file, write_csv
-from tfrespam.training.averaging import WeightAverage
+from tfrespam.training.averaging import WeightAverage, network_of
 
 
 class RunRecorder(keras.callbacks.Callback):
@@ -81,6 +81,6 @@ def _random_states(model: keras.Model) -> list:
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Writes a .keras file, whole or not at all."""
+    """Writes the network as a .keras file, whole or not at all."""
     with whole_file(path) as temporary:
-        model.save(temporary)
+        network_of(model).save(temporary)

@@ -1,0 +1,114 @@
+"""The stage `tune`: a search from the command line, gone on with, shared out, and its refusals."""
+
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import several_processes
+import tiny
+import yaml
+
+from tfrespam import cli, tune
+from tfrespam.config import Experiment
+from tfrespam.errors import UserError
+
+pytest.importorskip("keras_tuner", reason="KerasTuner (extra [tune]) is not installed")
+SEARCH = ("learning_rate", "augmentation")
+
+
+@pytest.fixture
+def file(tmp_path, data_dir):
+    """An experiment of one epoch as a YAML file."""
+    experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__batch_size=4)
+    path = tmp_path / "base.yaml"
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(dataclasses.asdict(experiment)))), encoding="utf-8")
+    return path
+
+
+def rows(folder):
+    with open(folder / "trials.csv", newline="") as table:
+        return list(csv.DictReader(table))
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_and_writes_the_best_as_an_experiment(file, tmp_path, capsys):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    output, best = tmp_path / "search", tmp_path / "best.yaml"
+    tune.tune(str(file), trials=1, search=SEARCH, output=str(output))
+    first = rows(output)
+    tune.tune(str(file), trials=3, search=SEARCH, output=str(output), apply=str(best))
+    found = rows(output)
+    assert len(first) == 2 and len(found) == 4 and first[0]["trial"] in {row["trial"] for row in found}
+    assert found[-1]["trial"] == "default"
+    scores = [float(row["val_dice"]) for row in found[:-1]]
+    assert scores == sorted(scores, reverse=True)
+    made = Experiment(**cli.parse(Experiment, ["--config", str(best)])[1])
+    assert made.name == "best" and made.training.learning_rate == pytest.approx(float(found[0]["learning_rate"]))
+    assert f"Dice {scores[0]:.4f}" in best.read_text() and "tensorboard --logdir" in capsys.readouterr().out
+    boards = [path.parent for path in (output / "tensorboard").rglob("*tfevents*")]
+    tags = [EventAccumulator(str(board)).Reload().summary_metadata for board in boards]
+    assert any("_hparams_/session_start_info" in each for each in tags)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["hyperband", "bayesian"])
+def test_every_method_searches(file, tmp_path, method):
+    tune.tune(str(file), method, trials=2, epochs=2, search=SEARCH[:1], output=str(tmp_path / "search"))
+    assert len(rows(tmp_path / "search")) >= 3
+
+
+@pytest.mark.slow
+def test_two_workers_share_a_search(file, tmp_path):
+    """A chief that hands out trials, and two workers that train them, as KerasTuner's own variables name them."""
+    (port,) = several_processes.free_ports(1)
+    common = {**os.environ, "KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
+    code = "import tiny; from tfrespam import tune; tune.main()"
+    arguments = ["--experiment", str(file), "--trials", "4", "--search", str(list(SEARCH)),
+                 "--output", str(tmp_path / "s")]
+    processes = [subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=Path(tiny.__file__).parent,
+                                  env={**common, "KERASTUNER_TUNER_ID": name}, stdout=subprocess.PIPE, text=True,
+                                  stderr=subprocess.STDOUT) for name in ("chief", "worker0", "worker1")]  # fmt: skip
+    try:
+        told = [process.communicate(timeout=400)[0] for process in processes]
+        assert [process.returncode for process in processes] == [0, 0, 0], told
+    finally:
+        for process in processes:
+            process.kill()
+    assert len(rows(tmp_path / "s")) == 5
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"split": "test"}, "--split must be 'inner'.*Received: 'test'"),
+    ({"split": "validation"}, "--split must be 'inner'"),
+    ({"search": ("depth",)}, "--search must name some of width, loss_weight.*Received: depth"),
+    ({"search": ("fusion",)}, "--search must name some of width"),
+    ({"trials": 0}, "--trials must be 1 or more"),
+])  # fmt: skip
+def test_refusals(file, tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        tune.tune(str(file), output=str(tmp_path / "search"), **options)
+    assert not (tmp_path / "search").exists()
+
+
+def test_a_folder_holds_one_search(file, tmp_path):
+    base = tune._base(str(file), None, None, None)
+    tune._same_search(tmp_path / "search", base, "random", SEARCH)
+    tune._same_search(tmp_path / "search", base, "random", SEARCH)
+    with pytest.raises(UserError, match="holds a search with other settings"):
+        tune._same_search(tmp_path / "search", base, "bayesian", SEARCH)
+
+
+def test_the_leaking_protocol_and_a_missing_file_are_refused(file, tmp_path):
+    settings = yaml.safe_load(file.read_text())
+    settings["data"]["protocol"] = "paper"
+    file.write_text(yaml.safe_dump(settings))
+    with pytest.raises(UserError, match="copies of each lesion in every part"):
+        tune.tune(str(file), output=str(tmp_path / "search"))
+    with pytest.raises(UserError, match="--experiment must be a YAML file of settings"):
+        tune.tune(str(tmp_path / "none.yaml"))

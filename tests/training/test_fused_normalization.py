@@ -1,0 +1,60 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrespam.models import build_model
+from tfrespam.training.fused_normalization import fuse
+
+X = np.random.default_rng(0).normal(2, 3, (3, 8, 6, 4)).astype(np.float32)
+
+
+def layer(fused, **options):
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((8, 6, 4))
+    made = keras.layers.BatchNormalization(momentum=0.7, epsilon=1e-3, gamma_initializer="random_normal", **options)
+    model = keras.Model(inputs, made(inputs))
+    if fused:
+        fuse(model)
+    return model
+
+
+def step(model):
+    """Output, gradients and weights after one training step."""
+    with tf.GradientTape() as tape:
+        x = tf.constant(X)
+        tape.watch(x)
+        output = model(x, training=True)
+        loss = tf.reduce_sum(output * tf.constant(X[::-1]) ** 2)
+    return [output, *tape.gradient(loss, [x, *model.trainable_variables]), *model.get_weights()]
+
+
+def test_a_training_step_is_that_of_keras():
+    for fused, unfused in zip(step(layer(True)), step(layer(False)), strict=True):
+        np.testing.assert_allclose(fused, unfused, rtol=2e-5, atol=2e-5 * np.abs(unfused).max())
+
+
+def test_inference_and_frozen_layers_are_untouched():
+    models = [layer(fused) for fused in (True, False)]
+    np.testing.assert_array_equal(*(model(X, training=False) for model in models))
+    for model in models:
+        model.layers[-1].trainable = False
+    np.testing.assert_array_equal(*(model(X, training=True) for model in models))
+
+
+@pytest.mark.parametrize("options", [{"synchronized": True}, {"axis": 1}, {"scale": False}])
+def test_what_the_kernel_cannot_do_stays_with_keras(options):
+    model = layer(True, **options)
+    np.testing.assert_array_equal(model(X, training=True), layer(False, **options)(X, training=True))
+
+
+def test_all_layers_of_a_network_are_found_and_the_file_is_the_same(tmp_path):
+    model = build_model("respam_unet", (32, 32, 1), 0.03125)
+    fuse(model)
+    found = [each for each in model._flatten_layers() if isinstance(each, keras.layers.BatchNormalization)]
+    assert len(found) > 30 and all("call" in vars(each) for each in found)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert not any("call" in vars(each) for each in again._flatten_layers())
+    for one, other in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,66 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tiny
+
+from tfrespam.config import check
+from tfrespam.data import protocols
+from tfrespam.training import search_space
+
+keras_tuner = pytest.importorskip("keras_tuner", reason="KerasTuner (extra [tune]) is not installed")
+
+
+def respam(tmp_path):
+    made = tiny.experiment(tmp_path, tmp_path)
+    return dataclasses.replace(made, model=dataclasses.replace(made.model, name="respam_unet", width=0.25))
+
+
+def test_the_highest_dice_is_best():
+    """KerasTuner takes the bare name for the loss `dice`, and would search the worst network."""
+    from tfrespam.training import search
+
+    assert search.objective().direction == "max" and search.objective().name == "val_dice"
+    oracle = keras_tuner.oracles.RandomSearchOracle(objective=search.objective(), max_trials=2)
+    assert oracle.objective.better_than(0.9, 0.8)
+
+
+@pytest.mark.parametrize("protocol", ["official", "folds"])
+def test_judges_of_a_search_judge_nothing_else(prepared, tmp_path, protocol):
+    from tfrespam.training import search
+
+    experiment = tiny.experiment(tmp_path, tmp_path, data__protocol=protocol)
+    inner = search.inner_parts(experiment, prepared)
+    outer = protocols.parts(prepared.table, protocol)
+    np.testing.assert_array_equal(inner["train"] | inner["validation"], outer["train"])
+    parts = {**inner, "outer": ~outer["train"]}
+    patients = {name: set(prepared.table["patient_id"][part]) for name, part in parts.items()}
+    assert patients["train"] and patients["validation"]
+    assert not patients["train"] & patients["validation"] and not patients["validation"] & patients["outer"]
+
+
+def test_what_is_drawn_is_in_the_experiment(tmp_path):
+    experiment = respam(tmp_path)
+    names = search_space.names(experiment)
+    assert names == ("width", "reduction", "fusion", "loss_weight", "learning_rate", "augmentation")
+    values = {"width": 0.5, "reduction": 4, "fusion": "concat", "loss_weight": 2.5, "learning_rate": 3e-3,
+              "augmentation": 0.5}  # fmt: skip
+    found = search_space.apply(experiment, values)
+    check(found)
+    assert (found.model.width, found.model.options) == (0.5, {"reduction": 4, "fusion": "concat"})
+    assert (found.training.loss, found.training.loss_options) == ("bce_dice", {"dice_weight": 2.5})
+    assert found.training.learning_rate == 3e-3 and found.augment.rotation_degrees == 15 and found.augment.flips
+    assert experiment == respam(tmp_path)  # untouched
+
+
+def test_draws_are_near_the_experiment_and_repeatable(tmp_path):
+    experiment = respam(tmp_path)
+    hp = keras_tuner.HyperParameters()
+    default = search_space.draw(hp, experiment, search_space.names(experiment))
+    assert default["width"] == 0.25 and default["learning_rate"] == experiment.training.learning_rate
+    assert {each.name for each in hp.space} == set(search_space.names(experiment))
+
+
+def test_other_networks_have_no_reading_of_pam(tmp_path):
+    assert search_space.names(tiny.experiment(tmp_path, tmp_path)) == (
+        "width", "loss_weight", "learning_rate", "augmentation")  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the stage `benchmark` measures, one kind of path per file."""

@@ -1,0 +1,60 @@
+"""Examples a second: out of the input pipeline, and into the prepared data set."""
+
+import contextlib
+import io
+import itertools
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tfrespam.config import AugmentConfig, DataConfig
+
+STRONG = AugmentConfig(rotation_degrees=30, quarter_turns=True, scale=0.2, shift=0.05, gamma=0.3, contrast=0.2,
+                       noise=0.01)  # fmt: skip
+
+
+def prepare_rates(folder: Path, image_size: int, patients: int, workers: tuple[int, ...]) -> dict[str, float]:
+    """Films a second of `prepare` on phantom films, for each number of processes, start of the processes included.
+
+    "reading" is what one process reaches that does nothing but decode films and their masks.
+    """
+    from tfrespam.data import sources
+    from tfrespam.data.phantom import write_phantom
+    from tfrespam.prepare import prepare_source
+
+    download = folder / "download"
+    if not download.exists():
+        write_phantom(download, patients=patients)
+    module = sources.find_source(download)
+    films = module.scan(download).films
+    rates = {}
+    for count in workers:
+        home, start = folder / f"prepared-{count}", time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            prepare_source(download, home, "phantom", "roi", 1.6, image_size, count)
+        rates[f"{count} processes"] = len(films) / (time.perf_counter() - start)
+    start = time.perf_counter()
+    for film in films:
+        module.read(film)
+    return {**rates, "reading": len(films) / (time.perf_counter() - start)}
+
+
+def pipeline_rates(folder: Path, image_size: int, batch_size: int, seconds: float) -> dict[str, float]:
+    """Examples a second of the training pipeline with the paper's augmentation and with every kind of it."""
+    from tfrespam.data import pipeline, prepared
+
+    home = next(folder.glob("prepared-*"))
+    data = prepared.find(home, DataConfig("phantom", image_size=image_size))
+    everything = np.ones(len(data.table["split"]), bool)
+    rates = {}
+    for name, config in {"rotation and flips": AugmentConfig(), "all kinds": STRONG}.items():
+        stream = pipeline.training(data, everything, config, batch_size=batch_size, seed=0).as_numpy_iterator()
+        for _ in itertools.islice(stream, 8):  # fills the cache and the buffers
+            pass
+        start, count = time.perf_counter(), 0
+        while time.perf_counter() - start < seconds:
+            next(stream)
+            count += batch_size
+        rates[name] = count / (time.perf_counter() - start)
+    return rates

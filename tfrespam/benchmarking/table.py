@@ -1,0 +1,46 @@
+"""The figures as one table, ratios first."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+RIVALS = ("PyTorch eager", "torch.compile")
+
+
+def ratio_to_torch(paths: Mapping[str, Mapping[str, float]], name: str) -> float:
+    """How many times as fast as the better of PyTorch's ways; NaN without PyTorch."""
+    rivals = [paths[rival]["median"] for rival in RIVALS if rival in paths]
+    return min(rivals) / paths[name]["median"] if rivals else math.nan
+
+
+def speed_table(results: Mapping[str, Any]) -> Table:
+    """A row for each timed path: ratio to PyTorch's best, milliseconds, pictures a second, share of the sgemm rate."""
+    model = results["model"]
+    table = Table(title=f"{model['name']}, width {model['width']:g}, {model['image_size']} px; {results['machine']}")
+    for column in ("what", "path", "x PyTorch's best", "ms", "ms, quartiles", "pictures/s", "of sgemm"):
+        table.add_column(column, justify="left" if column in ("what", "path") else "right")
+    for what, case in results["speed"].items():
+        paths = case["paths"]
+        for name in sorted(paths, key=lambda name: paths[name]["median"]):
+            time = paths[name]
+            rate, share = case["pictures"] / time["median"], case["operations"] / time["median"] / results["sgemm_rate"]
+            quartiles = f"{1e3 * time['low']:.1f}-{1e3 * time['high']:.1f}"
+            table.add_row(what, name, _text(ratio_to_torch(paths, name), ".2f"), f"{1e3 * time['median']:.1f}",
+                          quartiles, f"{rate:.1f}", f"{share:.0%}")  # fmt: skip
+    return table
+
+
+def other_table(results: Mapping[str, Any]) -> Table:
+    """Everything that is no race between paths."""
+    table = Table("what", "figure", show_header=False)
+    table.add_row("sgemm rate", f"{results['sgemm_rate'] / 1e9:.1f} GFLOP/s on {results['threads']} threads")
+    table.add_row("memory bandwidth", f"{results['bandwidth'] / 1e9:.1f} GB/s")
+    for name, value in results["other"].items():
+        table.add_row(name, value if isinstance(value, str) else f"{value:.4g}")
+    return table
+
+
+def _text(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)

@@ -1,0 +1,87 @@
+"""Dense-CRF post-processing: the mask drawn along grey-value edges (Kraehenbuehl and Koltun, 2011, arXiv 1210.5644).
+
+With the constants of DS U-Net's code (Ravitha Rajalakshmi et al., 2021, doi 10.1002/ima.22516) through the library that
+it uses, in a maintained fork: `pydensecrf2` (MIT), the extra `crf`. It comes as source, so installing it needs a C++
+compiler. The published grey-value reach of 0.001 joins pixels of practically equal grey only: what the CRF then does is
+to smooth the mask, and to raise every probability by 0.1.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from tfrespam.errors import UserError
+
+_LEAST = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseCRF:
+    """Mean-field inference of a fully connected CRF of two classes.
+
+    Args:
+        steps: Iterations.
+        raised: Added to the probabilities first.
+        smooth_reach: Standard deviation, in pixels, of the kernel that knows positions only.
+        reach, grey_reach: Those of the kernel that also knows grey values: in pixels, and in grey values of [0, 1].
+        smooth_strength, strength: Weights of both.
+    """
+
+    steps: int = 5
+    raised: float = 0.1
+    smooth_reach: float = 3.0
+    reach: float = 7.0
+    grey_reach: float = 0.001
+    smooth_strength: float = 1.0
+    strength: float = 1.0
+
+    def __call__(self, image: np.ndarray, probability: np.ndarray) -> np.ndarray:
+        """The probability (H, W) float32 after inference.
+
+        Args:
+            image: (H, W), grey values in [0, 1].
+            probability: (H, W) in [0, 1].
+
+        Raises:
+            UserError: The library is not installed.
+        """
+        library, utils = _library()
+        height, width = probability.shape
+        mass = np.clip(probability.astype(np.float32) + self.raised, _LEAST, 1 - _LEAST)
+        field = library.DenseCRF2D(width, height, 2)
+        field.setUnaryEnergy(np.ascontiguousarray(-np.log(np.stack([1 - mass, mass]).reshape(2, -1))))
+        smooth = utils.create_pairwise_gaussian(sdims=(self.smooth_reach,) * 2, shape=(height, width))
+        edges = utils.create_pairwise_bilateral(sdims=(self.reach,) * 2, schan=(self.grey_reach,),
+                                                img=image[..., None].astype(np.float32), chdim=2)  # fmt: skip
+        field.addPairwiseEnergy(smooth, compat=self.smooth_strength)
+        field.addPairwiseEnergy(edges, compat=self.strength)
+        return np.array(field.inference(self.steps), np.float32).reshape(2, height, width)[1]
+
+
+class Refined:
+    """An exported model whose probabilities go through a dense CRF.
+
+    Args:
+        exported: `tfrespam.serving.saved_model.ExportedModel`.
+        crf: What they go through.
+    """
+
+    def __init__(self, exported, crf: DenseCRF):
+        _library()  # a missing one is told before work starts
+        self.exported, self.crf = exported, crf
+        self.metadata = {**exported.metadata, "model": f"{exported.metadata.get('model', '')} + dense CRF"}
+
+    def predict_images(self, images: np.ndarray) -> np.ndarray:
+        """As `ExportedModel.predict_images`: (N, H, W, 1) in, (N, H, W, 1) float32 out."""
+        found = self.exported.predict_images(images)
+        pairs = zip(np.asarray(images)[..., 0], found[..., 0], strict=True)
+        return np.stack([self.crf(image, probability) for image, probability in pairs])[..., None]
+
+
+def _library():
+    try:
+        from pydensecrf import densecrf, utils
+    except ImportError:
+        raise UserError('dense-CRF post-processing needs pydensecrf2: pip install "tfrespam[crf]" builds it, for which '
+                        "a C++ compiler must be there") from None  # fmt: skip
+    return densecrf, utils

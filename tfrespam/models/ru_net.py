@@ -1,0 +1,62 @@
+"""RU-Net: Abdelhafiz et al., "Residual Deep Learning System for Mass Segmentation and Classification in Mammography",
+ACM BCB 2019, doi 10.1145/3307339.3342157.
+
+A U-Net of residual units with residual attention modules. Only that much could be read (title and a README of the
+authors' MATLAB code), so this is a sensible build, not theirs: the units of He et al. (2016) in place of U-Net's pairs
+of convolutions, and on each skip the attention of Wang et al. (CVPR 2017, arXiv 1704.06904): the trunk T becomes
+(1 + M) T, where the mask M, in (0, 1), comes from a small way down and up again.
+
+Departures: unknown, for that reason. 35.92 M parameters with three input channels; no count was published.
+"""
+
+import keras
+from keras import layers
+
+from tfrespam.models.blocks import batch_norm, conv_relu, image_input, probability, scaled, upsample
+
+
+def ru_net(input_shape, width=1.0, *, normalization="none", attention=True):
+    """RU-Net.
+
+    Args:
+        input_shape: (height, width, channels), sides multiples of 16.
+        width: Factor on every channel count.
+        normalization: As in `tfrespam.models.blocks.image_input`.
+        attention: Whether the skips pass residual attention; without it this is a residual U-Net.
+    """
+    image, features = image_input(input_shape, 16, normalization)
+    skips = []
+    for channels in (64, 128, 256, 512):
+        features = _residual(features, scaled(channels, width), f"encoder{channels}")
+        skips.append(_residual_attention(features, f"attention{channels}") if attention else features)
+        features = layers.MaxPooling2D(2, name=f"pool{channels}")(features)
+    features = _residual(features, scaled(1024, width), "bottom")
+    for channels in (512, 256, 128, 64):
+        features = layers.Conv2DTranspose(scaled(channels, width), 2, 2, name=f"up{channels}")(features)
+        features = layers.Concatenate(name=f"concat{channels}")([skips.pop(), features])
+        features = _residual(features, scaled(channels, width), f"decoder{channels}")
+    return keras.Model(image, probability(features), name="ru_net")
+
+
+def _residual(features, filters, name):
+    """Two 3x3 convolutions around a shortcut, a 1x1 convolution."""
+    shortcut = _conv_norm(features, filters, 1, f"{name}_shortcut")
+    features = conv_relu(features, filters, f"{name}_1", batch_normalization=True)
+    features = _conv_norm(features, filters, 3, f"{name}_2")
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([features, shortcut]))
+
+
+def _conv_norm(features, filters, kernel_size, name):
+    features = layers.Conv2D(filters, kernel_size, padding="same", use_bias=False, kernel_initializer="he_normal",
+                             name=f"{name}_conv")(features)
+    return batch_norm(f"{name}_bn")(features)
+
+
+def _residual_attention(trunk, name):
+    """(1 + M) T: a value is kept at least, and doubled at most."""
+    filters = trunk.shape[-1]
+    mask = layers.MaxPooling2D(2, name=f"{name}_down")(trunk)
+    mask = upsample(conv_relu(mask, filters, name, batch_normalization=True), f"{name}_up")
+    mask = layers.Conv2D(filters, 1, activation="sigmoid", name=f"{name}_mask")(mask)
+    weighed = layers.Multiply(name=f"{name}_weighed")([mask, trunk])
+    return layers.Add(name=f"{name}_add")([trunk, weighed])

@@ -1,0 +1,65 @@
+"""Deep supervision: side outputs learn from the mask as well, with a loss and weights of their own."""
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from tfrespam.errors import UserError
+from tfrespam.losses import outline
+
+MAIN = "probability"
+
+
+class SideSupervision(keras.Model):
+    """A network with side outputs, as `fit` trains it: loss(probability) + weight(e) * sum of w_i side_loss(side i).
+
+    Side outputs called `mask...` are compared with the mask, those called `boundary...` with its outline (DS U-Net:
+    Ravitha Rajalakshmi et al., 2021, doi 10.1002/ima.22516). weight(e) is (1 - e / decay_epochs)^2 in epoch e, counted
+    from 0, and 0 from `decay_epochs` on. Metrics are those of `probability` and keep their names; the loss, in training
+    and in validation, is the whole sum.
+
+    Args:
+        network: Functional model with a dict of outputs, `probability` among them.
+        side_loss: Loss of a mask and a side output.
+        side_weights: w_i in the order of the side outputs' names (`boundary1`, ..., `mask1`, ...), or one for all.
+        decay_epochs: Epochs after which the side outputs no longer count; 0: they always count the same.
+        steps_per_epoch: Steps of the optimizer that make an epoch.
+    """
+
+    def __init__(self, network, side_loss, side_weights: Sequence[float], decay_epochs: float, steps_per_epoch: int):
+        super().__init__()
+        self.built = True  # its parts are
+        self.network = network
+        self.side_loss = side_loss
+        self.side_weights = _by_name([name for name in network.output_names if name != MAIN], side_weights)
+        self.decay_epochs = decay_epochs
+        self.steps_per_epoch = steps_per_epoch
+
+    def call(self, inputs, training=None):
+        return self.network(inputs, training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = super().compute_loss(x, y, y_pred[MAIN], sample_weight, training)
+        mask, line = ops.cast(y, "float32"), outline(y)
+        sides = sum(weight * self.side_loss(line if name.startswith("boundary") else mask, y_pred[name])
+                    for name, weight in self.side_weights.items())  # fmt: skip
+        return loss + self.side_weight() * sides
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, y, y_pred[MAIN], sample_weight)
+
+    def side_weight(self):
+        """weight(e). The optimizer counts the steps, and is restored with a run that goes on."""
+        if not self.decay_epochs:
+            return 1.0
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)  # mixed_float16 wraps it
+        epoch = ops.cast(optimizer.iterations // self.steps_per_epoch, "float32")
+        return ops.square(ops.maximum(1.0 - epoch / self.decay_epochs, 0.0))
+
+
+def _by_name(names: list[str], weights: Sequence[float]) -> dict[str, float]:
+    if len(weights) not in (1, len(names)):
+        raise UserError(f"--training.side_weights must hold one number, or one for each of {', '.join(names)}. "
+                        f"Received: {list(weights)}")
+    return dict(zip(names, list(weights) * (len(names) if len(weights) == 1 else 1), strict=True))
