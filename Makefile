@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: train test test-slow test-all lint venv
+.PHONY: train test test-slow test-all lint docs venv
 
 train: venv
 	$(RUN) tfrespam.train
@@ -24,6 +24,10 @@ test-all: test test-slow
 lint: venv
 	$(RUN) ruff check
 	$(VENV)/bin/lint-imports
+
+# the pages under docs/ as a site in build/site; a broken link is an error
+docs: venv
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
 
 venv: $(VENV)/.installed
 

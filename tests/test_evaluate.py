@@ -19,7 +19,7 @@ from tfrespam.serving import saved_model
 
 KEYS = ["model", "experiment", "dataset", "protocol", "split", "n_images", "n_patients", "coverage", "threshold",
         "metrics", "trivial", "skill", "leak_audit", "parameters", "flops", "seconds", "versions", "command", "seed",
-        "git"]  # fmt: skip
+        "git", "data_sha256", "machine", "settings"]  # fmt: skip
 OVERLAPS = {"dice", "iou", "miou", "precision", "sensitivity", "specificity"}
 DISTANCES = {"hd95_px", "assd_px", "nsd_2px"}
 

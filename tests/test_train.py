@@ -74,7 +74,7 @@ def test_a_run_leaves_everything_that_is_promised(trained):
              "validation", "test", "examples", "summary.json", "facts.json", "data.json", ".lock"}  # fmt: skip
     assert set(os.listdir(folder)) == names
     for split in ("validation", "test"):
-        assert sorted(os.listdir(folder / split)) == ["per_image.csv", "summary.json"]
+        assert sorted(os.listdir(folder / split)) == ["calibration.csv", "per_image.csv", "summary.json"]
     assert json.loads((folder / "summary.json").read_text()) == json.loads((folder / "test/summary.json").read_text())
     assert len(history(folder)) == 2 and (folder / "loss_curve.png").stat().st_size > 1000
     assert os.listdir(f"{experiment.models_dir}/exp") == ["1"]
@@ -94,12 +94,36 @@ def test_tensorboard_has_scalars_learning_rate_graph_and_pictures(trained):
     assert [event.step for event in found.Tensors("epoch_loss")] == [0, 1]
     assert found.SummaryMetadata("keras").plugin_data.plugin_name == "graph_keras_model"
     assert {"epoch_loss", "epoch_dice"} <= set(tags("validation").Tags()["tensors"])
+    assert {"epoch_gradient_norm", "epoch_gradient_norm_max"} <= set(found.Tags()["tensors"])
     pictures = tags("pictures")
-    (name,) = pictures.Tags()["tensors"]
-    events = pictures.Tensors(name)
+    assert set(pictures.Tags()["tensors"]) == {
+        "cases/easy", "cases/median", "validation_pixels/pr_curves", "calibration/expected_calibration_error",
+        "calibration/reliability"}  # fmt: skip
+    events = pictures.Tensors("cases/easy")
     assert [event.step for event in events] == [0, 1]
     width, height, *shown = events[0].tensor_proto.string_val
-    assert (int(width), int(height), len(shown)) == (3 * tiny.SIZE, tiny.SIZE, 2)
+    assert (int(width), int(height), len(shown)) == (4 * 5 * tiny.SIZE, 5 * tiny.SIZE, 1)
+    assert [event.step for event in pictures.Tensors("validation_pixels/pr_curves")] == [1]
+    notes = tags("")
+    assert {"config", "data_card", "leak_audit", "provenance", "_hparams_/session_start_info",
+            "custom_scalars__config__"} <= set(notes.Tags()["tensors"])  # fmt: skip
+    audit = notes.Tensors("leak_audit")[0].tensor_proto.string_val[0].decode()
+    assert "| validation | 4 | 0 | 0 | 0 | 0 |" in audit
+
+
+@pytest.mark.parametrize("network", ["tiny", slow("respam_unet")])
+def test_what_is_shown_changes_no_weight(prepared, data_dir, tmp_path, network):
+    everything = {"training__tensorboard_images": 3, "training__tensorboard_curves": 1,
+                  "training__tensorboard_histograms": 1, "training__tensorboard_profile": (1, 2)}  # fmt: skip
+    nothing = {"training__tensorboard_images": 0, "training__tensorboard_curves": 0,
+               "training__tensorboard_gradients": False}  # fmt: skip
+    made = [tiny.experiment(tmp_path, data_dir, model__name=network, model__width=0.03125, training__ema=0.9, **shown)
+            for shown in (everything, nothing)]  # fmt: skip
+    alike = dataclasses.replace(made[1].training, tensorboard_images=3)
+    assert train.run_folder(made[0]) == train.run_folder(dataclasses.replace(made[1], training=alike))
+    first, second = (fitted(each, prepared, tmp_path / str(place)) for place, each in enumerate(made))
+    assert_same_bits(first.get_weights(), second.get_weights())
+    assert list((tmp_path / "0" / "tensorboard").rglob("*.xplane.pb"))
 
 
 @pytest.mark.parametrize("name", ["dice", "iou", "miou"])
@@ -329,8 +353,8 @@ def test_the_phantom_is_made_when_it_is_missing(download, tmp_path, monkeypatch)
 
     monkeypatch.setattr("tfrespam.data.phantom.write_phantom", write)
     experiment = tiny.experiment(tmp_path, tmp_path / "home", data__dataset="phantom")
-    first = train._data(experiment)
-    again = train._data(experiment)
+    first = train.prepared_data(experiment)
+    again = train.prepared_data(experiment)
     assert asked == [train.PHANTOM_PATIENTS] and first.path == again.path == tmp_path / "home/phantom/roi-1.6-32"
     assert first.name == "phantom" and set(first.table["source"]) == {"phantom"}
 
@@ -348,6 +372,7 @@ def test_the_phantom_is_made_when_it_is_missing(download, tmp_path, monkeypatch)
     ({"training__side_weights": ()}, "--training.side_weights must be at least one number, each 0 or more"),
     ({"training__loss": "l2"}, "Expected one of bce, dice.*Received: loss='l2'"),
     ({"training__batch_size": 1000}, "batch_size 1000 is more than the [0-9]+ training examples"),
+    ({"training__tensorboard_profile": (3, 2)}, "tensorboard_profile must be two steps, .*Received: \\(3, 2\\)"),
     ({"training__learning_rate": -1.0}, "--training.learning_rate must be a number above 0. Received: -1.0"),
     slow({"training__learning_rate": 1e38}, "loss became nan in epoch 1.*lower --training.learning_rate"),
     ({"data__exclude_films": ("P_1",)}, "exclude_films names films that the data set does not hold: P_1"),

@@ -50,6 +50,9 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
         parser.add_argument(name, nargs="+", metavar=name.removesuffix("s").upper(), help="One or more.")
     add = parser.add_class_arguments if inspect.isclass(stage) else parser.add_function_arguments
     add(stage, as_positional=False)
+    for action in parser._actions:
+        if getattr(action, "_typehint", None) is bool:
+            action.nargs, action.const = "?", True  # --switch is --switch true
     if defaults and not any(arg.partition("=")[0] == "--config" for arg in args):
         parser.set_defaults(defaults)
     parsed = parser.parse_args(_joined(args, stage))

@@ -102,7 +102,13 @@ class TrainingConfig:
         jit: XLA: "auto", "on" or "off"; "auto" is off where `deterministic` is on, and on a CPU.
         deterministic: Same seed and machine, same weights bit for bit; slower on a GPU.
         steps_per_execution: Training steps per call of the compiled function.
-        tensorboard_images: Validation cases shown in TensorBoard.
+        tensorboard_images: Validation cases shown in TensorBoard, in equal shares easy, median and hard ones.
+        tensorboard_attention: Whether TensorBoard shows the attention gates on those cases.
+        tensorboard_curves: Every so many epochs, and at the last, precision-recall and reliability curves over all
+            validation cases; 0 switches them off.
+        tensorboard_gradients: Whether the norm of the gradients is measured.
+        tensorboard_histograms: Every so many epochs histograms of all weights; 0 switches them off.
+        tensorboard_profile: First and last step that are profiled; the profile tab needs the extra [profile].
         momentum: Momentum of "sgd"; of the others, how much of the gradient's running mean is kept (beta 1).
         side_loss: Loss of the side outputs of a network that has some (deep supervision). DS U-Net's are not
             bounded by 1, which only "log_dice" allows for.
@@ -134,6 +140,11 @@ class TrainingConfig:
     deterministic: bool = True
     steps_per_execution: int = 1
     tensorboard_images: int = 6
+    tensorboard_attention: bool = True
+    tensorboard_curves: int = 10
+    tensorboard_gradients: bool = True
+    tensorboard_histograms: int = 0
+    tensorboard_profile: tuple[int, ...] = ()
     momentum: float = _later(0.9)
     side_loss: str = _later("log_dice")
     side_weights: tuple[float, ...] = _later((1.0,))
@@ -161,6 +172,7 @@ class Experiment:
         augment: How training pictures are changed.
         model: Which network.
         training: How it is trained.
+        tensorboard: Whether TensorBoard is started on the run.
     """
 
     name: str = "experiment"
@@ -174,21 +186,23 @@ class Experiment:
     augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    tensorboard: bool = False
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:
-    """The settings that make a run what it is: without places, and without later settings at their default.
+    """The settings that make a run what it is: without places, TensorBoard, and later settings at their default.
 
     The devices are none, as long as they share each step's examples, however many they are.
     """
     settings = dataclasses.asdict(experiment)
     devices = ("strategy", "devices") if experiment.training.batch_per == "step" else ()
-    for place in ("data_dir", "runs_dir", "models_dir", *devices):
+    for place in ("data_dir", "runs_dir", "models_dir", "tensorboard", *devices):
         settings.pop(place)
     for name, section in vars(experiment).items():
         if dataclasses.is_dataclass(section):
             for field in dataclasses.fields(section):
-                if field.metadata.get("later") and getattr(section, field.name) in (field.default, {}):
+                unset = field.metadata.get("later") and getattr(section, field.name) in (field.default, {})
+                if unset or (field.name.startswith("tensorboard") and field.name != "tensorboard_images"):
                     settings[name].pop(field.name)
     return settings
 
@@ -210,7 +224,11 @@ _RULES = {
     "training.epochs": _POSITIVE, "training.batch_size": _POSITIVE, "training.learning_rate": _POSITIVE,
     "training.warmup_epochs": _NOT_NEGATIVE, "training.weight_decay": _NOT_NEGATIVE,
     "training.clip_norm": _NOT_NEGATIVE, "training.ema": _SHARE, "training.steps_per_execution": _POSITIVE,
-    "training.tensorboard_images": _NOT_NEGATIVE, "training.momentum": _SHARE,
+    "training.tensorboard_images": _NOT_NEGATIVE, "training.tensorboard_curves": _NOT_NEGATIVE,
+    "training.tensorboard_histograms": _NOT_NEGATIVE,
+    "training.tensorboard_profile": (lambda v: len(v) in (0, 2) and all(n > 0 for n in v) and sorted(v) == list(v),
+                                     "two steps, the first no later than the last, as in [10,12]"),
+    "training.momentum": _SHARE,
     "training.side_weights": (lambda v: v and min(v) >= 0, "at least one number, each 0 or more"),
     "training.side_decay_epochs": _NOT_NEGATIVE, "training.loss_weight": _NOT_NEGATIVE,
     "devices": _NOT_NEGATIVE,

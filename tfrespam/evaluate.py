@@ -9,6 +9,8 @@ from tfrespam import cli
 from tfrespam.config import DataConfig, Experiment
 from tfrespam.errors import UserError
 
+SETTINGS = ("width", "options", "data", "augment", "training", "views")  # of the model, in summary.json
+
 
 def evaluate(
     output: str,
@@ -21,14 +23,14 @@ def evaluate(
     threshold: float | None = None,
     postprocessing: Literal["none", "dense_crf"] = "none",
 ) -> None:
-    """Runs an exported model over a split; writes per_image.csv and summary.json.
+    """Runs an exported model over a split; writes per_image.csv, calibration.csv and summary.json.
 
     On whole films (`prepare --view film`) masses found and false alarms are counted too; every candidate goes to
     candidates.csv. A network that was trained on crops scans the films with overlapping tiles: prepare them large
     enough for a mass to be seen, for instance with --image_size 768, and name their folder as --data_dir.
 
     Args:
-        output: Folder for per_image.csv and summary.json.
+        output: Folder for per_image.csv, calibration.csv and summary.json.
         model: Exported model, an experiment's folder or a version's (default: the newest under saved_models/).
         data_dir: Home of the prepared data sets, or the folder of one (default: $TFRESPAM_DATA_DIR, or datasets/).
         protocol: "official", "folds" or "paper" (default: the one that the model was trained under).
@@ -83,13 +85,14 @@ def choose(data_dir: str, data: DataConfig, named: bool = False):
 
 
 def judge(exported, prepared, data: DataConfig, split: str, output: Path, threshold: float | None = None) -> dict:
-    """Judges `exported` on one split; writes per_image.csv and summary.json under `output` and returns the summary.
+    """Judges `exported` on one split; writes per_image.csv, calibration.csv and summary.json, returns the summary.
 
     For whole films "detection" is added to the summary, see `tfrespam.evaluation.detection`, and candidates.csv.
     """
     from tfrespam import provenance
     from tfrespam.data import protocols
     from tfrespam.evaluation import detection
+    from tfrespam.evaluation.probability_counts import ProbabilityCounts
     from tfrespam.evaluation.summary import per_image_rows, summarise
     from tfrespam.evaluation.trivial import trivial_dice
     from tfrespam.files import write_csv, write_json
@@ -112,8 +115,8 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     if threshold is None:
         threshold = metadata.get("film_threshold" if _scans(exported, prepared) else "threshold", 0.5)
     table = {name: values[judged] for name, values in prepared.table.items()}
-    findings = []
-    pairs = _predictions(exported, prepared, judged)
+    findings, counts = [], ProbabilityCounts()
+    pairs = counts.watch(_predictions(exported, prepared, judged))
     if prepared.facts["view"] == "film":
         pairs = _watched(pairs, threshold, findings)
     rows = per_image_rows(table, pairs, threshold)
@@ -125,11 +128,14 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
         "command": provenance.command(), "seed": seed, "git": provenance.git(),
     }  # fmt: skip
     trivial = trivial_dice(masks(prepared, judged), _trivial_masks(metadata, prepared, parts["train"]))
-    summary = summarise(rows, trivial, context)
+    settings = {name: metadata[name] for name in SETTINGS if name in metadata}
+    origin = {"data_sha256": prepared.digest, "machine": provenance.machine(), "settings": settings}
+    summary = {**summarise(rows, trivial, context), **origin}
     if findings:
         summary["detection"] = {"score": "max", **detection.detection_scores(findings, table["patient_id"])}
         write_csv(output / "candidates.csv", detection.candidate_rows(table["film_id"], findings), detection.FIELDS)
     write_csv(output / "per_image.csv", rows)
+    write_csv(output / "calibration.csv", counts.rows())
     write_json(output / "summary.json", summary)
     return summary
 

@@ -213,7 +213,7 @@ def _finish(folder: Path, facts: dict) -> None:
     counts = {"examples": len(index), "patients": len({row["patient_id"] for row in index}),
               "median_coverage": float(np.median(coverage))}  # fmt: skip
     write_json(folder / "dataset.json", {**facts, **counts, "version": VERSION, "command": provenance.command(),
-                                         "versions": provenance.versions()})  # fmt: skip
+                                         "versions": provenance.versions(), "git": provenance.git()})  # fmt: skip
 
 
 def _say(path: Path, ledger: list) -> None:

@@ -4,11 +4,14 @@ Without arguments it is the newcomer's five minutes: a phantom data set is made,
 patients never seen.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tfrespam import cli
@@ -42,7 +45,7 @@ def train(experiment: Experiment) -> None:
     """
     check(experiment)
     place = workplace(experiment.strategy)
-    prepared = _data(experiment)
+    prepared = prepared_data(experiment)
     folder = run_folder(experiment)
     if not place.chief:
         _help(experiment, prepared, folder)
@@ -53,11 +56,33 @@ def train(experiment: Experiment) -> None:
             raise UserError(f"{folder} is in use by another process that trains the same experiment. "
                             "Wait for it, or change --name or --seed")  # fmt: skip
         _same_data(prepared, folder)
-        if (folder / "summary.json").exists() and _exported(experiment, folder):
-            cli.console.print(f"{folder}: done already; change a setting, --seed or --name to train again")
-        else:
-            _run(experiment, prepared, folder)
-        _say(experiment, folder)
+        with _tensorboard(experiment, folder):
+            _work(experiment, prepared, folder)
+
+
+def _work(experiment: Experiment, prepared, folder: Path) -> None:
+    if (folder / "summary.json").exists() and _exported(experiment, folder):
+        cli.console.print(f"{folder}: done already; change a setting, --seed or --name to train again")
+    else:
+        _run(experiment, prepared, folder)
+    _say(experiment, folder)
+
+
+@contextlib.contextmanager
+def _tensorboard(experiment: Experiment, folder: Path) -> Iterator[None]:
+    """TensorBoard beside the work where it is asked for; whoever sits at a terminal may look on when that is done."""
+    if not experiment.tensorboard:
+        yield
+        return
+    from tfrespam.training.board_server import served
+
+    with served(folder) as url:  # not its subfolder: HParams finds no scores beside a session named "."
+        cli.console.print(f"TensorBoard: {url}")
+        yield
+        if sys.stdin.isatty():
+            cli.console.print(f"\nTensorBoard: {url} until you press Ctrl-C")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
 
 
 def _help(experiment: Experiment, prepared, folder: Path) -> None:
@@ -83,7 +108,7 @@ def _same_data(prepared, folder: Path) -> None:
     """A run that goes on with other examples than it began with would be neither the one nor the other."""
     from tfrespam.files import write_json
 
-    known, now = folder / "data.json", hashlib.sha256((prepared.path / "index.csv").read_bytes()).hexdigest()
+    known, now = folder / "data.json", prepared.digest
     if not known.exists():
         write_json(known, {"index_sha256": now})
     elif json.loads(known.read_text(encoding="utf-8"))["index_sha256"] != now:
@@ -98,7 +123,7 @@ def _exported(experiment: Experiment, folder: Path) -> Path | None:
     return exported_from(weights, experiment.models_dir, experiment.name) if weights.exists() else None
 
 
-def _data(experiment: Experiment):
+def prepared_data(experiment: Experiment):
     """The prepared data set; the phantom one and the paper's copies are made when they are missing."""
     from tfrespam.data.prepared import COPIES, find, find_wider
 
@@ -254,7 +279,7 @@ def _say(experiment: Experiment, folder: Path) -> None:
     cli.console.print(f"""
 run        {folder}  (history.csv, loss_curve.png, per-image results)
 model      {exported}
-next       tensorboard --logdir {folder / "tensorboard"}
+next       tensorboard --logdir {folder}
            python -m tfrespam.predict {folder / EXAMPLES} --model {exported} --output predictions
            python -m tfrespam.evaluate --model {exported} --data_dir {data} --split train --output evaluation""")
 

@@ -1,7 +1,16 @@
 import cv2
 import numpy as np
 
-from tfrespam.training.pictures import PREDICTION, TRUTH, contours, loss_curve
+from tfrespam.training.pictures import (
+    FALSE_ALARM,
+    MISSED,
+    PREDICTION,
+    TRUTH,
+    case_picture,
+    contours,
+    error_map,
+    loss_curve,
+)
 
 
 def test_contours_lie_on_the_rim_of_their_masks():
@@ -30,3 +39,16 @@ def test_loss_curve_is_a_picture_of_whatever_was_logged(tmp_path):
     assert picture.shape == (384, 960, 3) and picture.std() > 5
     loss_curve([{"epoch": 1, "loss": 1.0, "dice": 0.1}], tmp_path / "one.png", "title")
     assert (tmp_path / "one.png").stat().st_size > 1000
+
+
+def test_errors_are_coloured_and_small_pictures_enlarged():
+    truth, found = np.zeros((32, 32), bool), np.zeros((32, 32), bool)
+    truth[4:12], found[8:16] = True, True
+    image = np.random.default_rng(0).random((32, 32))
+    errors = error_map(image, truth, found)
+    np.testing.assert_array_equal((errors == MISSED).all(-1), truth & ~found)
+    np.testing.assert_array_equal((errors == FALSE_ALARM).all(-1), found & ~truth)
+    picture = case_picture(image, truth, found)
+    assert picture.shape == (160, 4 * 160, 3)
+    np.testing.assert_array_equal(picture[2::5, 3 * 160 + 2 :: 5], errors)
+    assert case_picture(np.zeros((300, 300)), np.zeros((300, 300), bool), np.zeros((300, 300), bool)).shape[0] == 300

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +42,11 @@ class Prepared:
     @property
     def name(self) -> str:
         return self.facts["dataset"]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of index.csv: which examples there are, where they were cut out, what is known about them."""
+        return hashlib.sha256((self.path / "index.csv").read_bytes()).hexdigest()
 
     @property
     def shards(self) -> Path:

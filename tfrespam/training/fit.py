@@ -17,10 +17,10 @@ from tfrespam.models import DISCRIMINATORS, build_model
 from tfrespam.training import distribution
 from tfrespam.training.adversarial import Adversarial
 from tfrespam.training.averaging import WeightAverage, network_of
+from tfrespam.training.board import board
 from tfrespam.training.devices import Devices
 from tfrespam.training.fused_normalization import fuse
 from tfrespam.training.optimizer import optimizer
-from tfrespam.training.pictures import PredictionPictures
 from tfrespam.training.progress import EpochLines
 from tfrespam.training.recorder import RunRecorder
 from tfrespam.training.side_outputs import SideSupervision
@@ -67,7 +67,8 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
     callbacks = [average]
     if devices.place.chief:
         lines = EpochLines(training.epochs, steps)
-        callbacks += [recorder, lines, *_tensorboard(experiment, validation, average, folder)]
+        watched = board(experiment, prepared, parts, validation, average, folder)
+        callbacks += [*watched, recorder, lines]
     if done < training.epochs:
         model.fit(train, validation_data=judged, validation_steps=validation_steps, epochs=training.epochs,
                   initial_epoch=done, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
@@ -110,15 +111,3 @@ def _model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
         return SideSupervision(network, get_loss(training.side_loss), training.side_weights,
                                training.side_decay_epochs, steps_per_epoch)  # fmt: skip
     return network
-
-
-def _tensorboard(experiment: Experiment, validation, average, folder: Path) -> list[keras.callbacks.Callback]:
-    """Scalars, learning rate and graph; and prediction pictures in a folder of their own."""
-    board = [keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=True, profile_batch=0)]
-    shown = experiment.training.tensorboard_images
-    if shown:
-        cases = [np.concatenate(arrays) for arrays in zip(*validation.take(1 + shown // experiment.training.batch_size)
-                                                           .as_numpy_iterator(), strict=True)]  # fmt: skip
-        images, masks = (array[:shown] for array in cases)
-        board.append(PredictionPictures(folder / "tensorboard" / "pictures", images, masks, average))
-    return board

@@ -5,11 +5,20 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfrespam.files import whole_file
-from tfrespam.training.averaging import WeightAverage
+from tfrespam.layers.channel_gate import ChannelGate
+from tfrespam.layers.spatial_gate import SpatialGate
+from tfrespam.training.attention import figure, gated_layers, recorded
+from tfrespam.training.averaging import WeightAverage, network_of
+from tfrespam.training.cases import Cases
 
 TRUTH, PREDICTION = (64, 220, 96), (255, 80, 64)  # RGB
+MISSED, FALSE_ALARM = (86, 150, 255), (255, 160, 0)
+LEAST_SIDE = 160  # smaller pictures are enlarged
+LEGEND = ("Input, truth (green), truth and prediction (red), errors: missed blue, false alarms orange. Easy, median "
+          "and hard are those that a mask drawn without looking at the picture fits best, middling and worst.")
 
 
 def contours(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -29,32 +38,67 @@ def contours(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np
     return np.concatenate(panels, axis=1)
 
 
-class PredictionPictures(keras.callbacks.Callback):
-    """After each epoch: the same validation cases in TensorBoard, input | truth | truth and prediction.
+def error_map(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """The input, dimmed, with missed pixels blue and false alarms orange: (H, W, 3) uint8; arguments as above."""
+    panel = contours(image, truth, truth)[:, : image.shape[1]] // 2
+    panel[truth & ~prediction] = MISSED
+    panel[prediction & ~truth] = FALSE_ALARM
+    return panel
+
+
+def case_picture(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Input | truth | truth and prediction | errors, small pictures enlarged by a whole number: (H', 4 W', 3) uint8."""
+    panels = np.concatenate([contours(image, truth, prediction), error_map(image, truth, prediction)], axis=1)
+    times = max(1, round(LEAST_SIDE / image.shape[0]))
+    return panels.repeat(times, axis=0).repeat(times, axis=1)
+
+
+class CasePictures(keras.callbacks.Callback):
+    """After each epoch: the watched cases, and what the attention gates do with them.
 
     Args:
-        folder: TensorBoard folder of its own (two writers in one folder disturb each other).
-        images, masks: (N, H, W, 1) float32, the cases shown.
+        writer: Where pictures go.
+        cases: Watched cases.
         average: The running average of the weights, which predicts.
+        attention: Whether gates are shown.
     """
 
-    def __init__(self, folder: Path, images: np.ndarray, masks: np.ndarray, average: WeightAverage):
+    def __init__(self, writer, cases: Cases, average: WeightAverage, attention: bool = True):
         super().__init__()
-        self.folder, self.images, self.masks, self.average = Path(folder), images, masks, average
-        self._writer = None
+        self.writer, self.cases, self.average, self.attention = writer, cases, average, attention
 
     def on_epoch_end(self, epoch, logs=None):
-        import tensorflow as tf
+        network = network_of(self.model)
+        gates = gated_layers(network) if self.attention else {}
+        with self.average.in_place(), recorded([gate for stage in gates.values() for gate in stage]) as outputs:
+            probability = probabilities(network, self.cases.images)
+        with self.writer.as_default(epoch):
+            self._predictions(probability)
+            for stage, layers in gates.items():
+                self._gates(stage, layers, outputs)
+            self.writer.flush()
 
-        self._writer = self._writer or tf.summary.create_file_writer(str(self.folder))
-        with self.average.in_place():
-            output = self.model(self.images, training=False)
-        probability = np.asarray(output["probability"] if isinstance(output, dict) else output)
-        panels = [contours(image[..., 0], truth[..., 0] > 0.5, found[..., 0] >= 0.5)
-                  for image, truth, found in zip(self.images, self.masks, probability, strict=True)]  # fmt: skip
-        with self._writer.as_default():
-            tf.summary.image("input | truth | truth and prediction", np.stack(panels), epoch, max_outputs=len(panels))
-            self._writer.flush()
+    def _predictions(self, probability):
+        panels = [case_picture(image[..., 0], truth[..., 0] > 0.5, found[..., 0] >= 0.5) for image, truth, found
+                  in zip(self.cases.images, self.cases.masks, probability, strict=True)]  # fmt: skip
+        for kind in dict.fromkeys(self.cases.kinds):
+            shown = [panel for panel, of in zip(panels, self.cases.kinds, strict=True) if of == kind]
+            tf.summary.image(f"cases/{kind}", np.stack(shown), max_outputs=len(shown), description=LEGEND)
+
+    def _gates(self, stage, layers, outputs):
+        """One case of each kind; a gate that this network did not run is left out."""
+        first = [self.cases.kinds.index(kind) for kind in dict.fromkeys(self.cases.kinds)]
+        channel, spatial = (next((outputs[id(gate)] for gate in layers if isinstance(gate, kind)
+                                  and id(gate) in outputs), None) for kind in (ChannelGate, SpatialGate))  # fmt: skip
+        titles = [self.cases.kinds[place] for place in first]
+        picture = figure(self.cases.images[first], titles, channel, None if spatial is None else spatial[first])
+        tf.summary.image(f"attention/{stage}", picture[None])
+
+
+def probabilities(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """(N, H, W, 1) float32 of pictures (N, H, W, 1), without a trace of its own."""
+    output = model(images, training=False)
+    return keras.ops.convert_to_numpy(output["probability"] if isinstance(output, dict) else output)
 
 
 def loss_curve(history: list[dict], path: Path, title: str) -> None:

@@ -1,0 +1,87 @@
+"""Makes tensorboard.png, report.png and demo.png: the pages as Chromium shows them, on a run with phantom data.
+
+    python -m tfrespam.train
+    python docs/images/make_screens.py runs/phantom/RUN
+
+Needs the extras [report,demo,test] and Chromium (Debian: apt-get install chromium).
+"""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from tfrespam.data.crop import bounding_box
+from tfrespam.demonstration.examples import film_and_mass
+from tfrespam.training.board_server import served
+
+HERE = Path(__file__).parent
+CASES = "tf-image-loader img"
+
+
+def main(run: Path) -> None:
+    settings = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(120_000)
+        tensorboard(page, run)
+        report(page, run)
+        demo(page, settings["models_dir"])
+        browser.close()
+
+
+def tensorboard(page, run: Path) -> None:
+    """The Images tab, cases and gates."""
+    with served(run, 0) as url:
+        page.goto(f"{url}#images")
+        page.locator(CASES).first.wait_for()
+        page.mouse.click(600, 91)  # the field "Filter tags"
+        page.keyboard.type("cases|stage[24]")
+        page.wait_for_timeout(6000)  # pictures fade in
+        save(page, "tensorboard.png")
+
+
+def report(page, run: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "report.html"
+        subprocess.run([sys.executable, "-m", "tfrespam.report", str(run), "--output", str(file)], check=True)
+        page.goto(file.as_uri())
+        page.locator("#run1").evaluate("heading => heading.scrollIntoView()")
+        save(page, "report.png")
+
+
+def demo(page, models_dir: str) -> None:
+    """The example film with a box around a mass."""
+    command = [sys.executable, "-m", "tfrespam.demo", "--models_dir", models_dir]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        page.goto(process.stdout.readline().strip())
+        page.get_by_role("button", name="Example: whole film").click()
+        picture = page.locator("#picture img")
+        film, mass = film_and_mass()
+        y0, x0, y1, x1 = bounding_box(mass)
+        for x, y in ((x0, y0), (x1, y1)):
+            picture.wait_for()
+            box = picture.bounding_box()
+            picture.click(position={"x": x * box["width"] / film.shape[1], "y": y * box["height"] / film.shape[0]})
+            page.wait_for_timeout(6000)
+        save(page, "demo.png")
+        process.terminate()
+
+
+def save(page, name: str) -> None:
+    """Few colours keep the file small."""
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    shot.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(HERE / name, optimize=True)
+    print(f"{name}: {os.path.getsize(HERE / name) / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

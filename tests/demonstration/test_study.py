@@ -1,0 +1,128 @@
+import re
+import sys
+import types
+
+import cv2
+import numpy as np
+import pytest
+from phantom_dicom import write_film
+
+from tfrespam.demonstration import dicom_objects
+from tfrespam.demonstration.examples import examples
+from tfrespam.demonstration.study import CORNER, Study
+from tfrespam.errors import UserError
+from tfrespam.evaluation.overlay import PREDICTION
+
+
+class Bright:
+    """A network that takes bright for mass; it keeps what it was shown."""
+
+    metadata = {"data": {"context": 2.0}}
+
+    def predict_images(self, images):
+        self.shown = images
+        return images
+
+
+def disc(shape=(200, 300), centre=(150, 100), radius=40, value=60000):
+    pixels = np.zeros(shape, np.uint16)
+    return cv2.circle(pixels, centre, radius, value, -1)
+
+
+def test_a_picture_is_segmented_as_it_is():
+    network, study = Bright(), Study("a", disc())
+    done = study.segmented(network)
+    np.testing.assert_allclose(network.shown[0, ..., 0], study.pixels / 65535, atol=1e-6)
+    np.testing.assert_array_equal(done.mask(0.5), study.pixels > 0)
+    assert done.mask(0.95).sum() == 0 and study.probability is None
+
+
+def test_eight_bits_and_sixteen_are_the_same_picture():
+    probabilities = [Study("a", pixels).segmented(Bright()).probability
+                     for pixels in (np.full((9, 9), 255, np.uint8), np.full((9, 9), 65535, np.uint16))]  # fmt: skip
+    np.testing.assert_array_equal(*probabilities)
+
+
+def test_two_clicks_choose_a_region_with_the_margin_of_training():
+    network, study = Bright(), Study("a", disc((2000, 3000), (1500, 1000), 100))
+    first = study.clicked(round(1590 * study.scale), round(1090 * study.scale))
+    second = first.clicked(round(1410 * study.scale), round(910 * study.scale))
+    assert first.box is None and second.corner is None
+    np.testing.assert_allclose(second.box, (910, 1410, 1090, 1590), atol=3)
+    done = second.segmented(network)
+    side = network.shown.shape[1]
+    assert network.shown.shape == (1, side, side, 1) and abs(side - 360) < 8
+    outside = done.probability.copy()
+    outside[800:1200, 1300:1700] = 0
+    assert not outside.any() and done.mask(0.5).sum() == (study.pixels > 0).sum()
+    assert done.clicked(0, 0).box is None
+
+
+def test_a_box_at_the_rim_is_moved_into_the_picture():
+    network, study = Bright(), Study("a", disc(), box=(0, 0, 50, 50))
+    done = study.segmented(network)
+    assert network.shown.shape == (1, 100, 100, 1) and done.probability.shape == study.pixels.shape
+    np.testing.assert_allclose(network.shown[0, ..., 0], study.pixels[:100, :100] / 65535, atol=1e-6)
+    whole = Study("a", disc(), box=(0, 0, 200, 300)).segmented(network)  # more than the picture: reflected
+    np.testing.assert_array_equal(whole.mask(0.5), study.pixels > 0)
+
+
+def test_a_box_too_small_to_mean_anything_is_refused():
+    with pytest.raises(UserError, match="smaller than 8 pixels"):
+        Study("a", disc()).clicked(10, 10).clicked(12, 200)
+
+
+def test_contour_corner_and_heat_are_drawn_at_the_pages_size():
+    study = Study("a", disc((2000, 1000), (500, 1000), 200)).segmented(Bright())
+    picture = study.drawn(0.5)
+    assert picture.shape == (1000, 500, 3)
+    rim = np.argwhere((picture == PREDICTION).all(-1)) - (500, 250)
+    np.testing.assert_allclose(np.linalg.norm(rim, axis=1), 100, atol=4)
+    assert study.heat().shape == picture.shape and study.heat()[500, 250].mean() > study.heat()[10, 10].mean()
+    assert (study.clicked(100, 100).drawn(0.5)[100, 100] == CORNER).all()
+    assert Study("a", disc((50, 100), (50, 25), 5)).segmented(Bright()).drawn(0.5).shape == (240, 480, 3)
+
+
+def test_measures_are_in_millimetres_where_the_spacing_is_known():
+    study = Study("a", disc(radius=40), spacing_mm=0.1).segmented(Bright())
+    found = dict(study.measures(0.5))
+    area = int((study.pixels > 0).sum())
+    assert found["area"] == f"{area * 0.1**2:.1f} mm² ({area} px)"
+    assert re.fullmatch(r"8\.[12] mm \(8[12]\.\d px\)", found["longest diameter"])
+    found = dict(Study("a", disc()).segmented(Bright()).measures(0.99))
+    assert found["area"] == "0 px" and found["mean probability inside"] == "–" and found["pixel spacing"] == "unknown"
+
+
+def test_files_are_read_by_content(tmp_path):
+    write_film(tmp_path / "film", 64, 48)
+    assert Study.read(tmp_path / "film").pixels.shape == (64, 48)
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    with pytest.raises(UserError):
+        Study.read(tmp_path / "broken.png")
+
+
+def test_examples_show_a_mass_and_a_film():
+    crop, film = examples().values()
+    assert crop.pixels.shape[0] == crop.pixels.shape[1] < film.pixels.shape[0] == 800
+    np.testing.assert_array_equal(examples()["Example: crop"].pixels, crop.pixels)
+
+
+def test_segmentation_objects_are_offered_only_where_they_can_be_written(tmp_path, monkeypatch):
+    write_film(tmp_path / "film.dcm", 32, 32)
+    cv2.imwrite(str(tmp_path / "film.png"), np.zeros((8, 8), np.uint8))
+    monkeypatch.setattr(dicom_objects, "available", lambda: False)
+    assert Study.read(tmp_path / "film.dcm").header is None
+    written = []
+    source = types.SimpleNamespace(
+        read_source=lambda file: f"header of {file.name}",
+        Algorithm=types.SimpleNamespace(of=lambda metadata, served, threshold: (served, threshold)))
+    writer = types.SimpleNamespace(
+        segmentation=lambda *given: written.append(given) or types.SimpleNamespace(save_as=written.append))
+    monkeypatch.setitem(sys.modules, "tfrespam.serving.dicom_source", source)
+    monkeypatch.setitem(sys.modules, "tfrespam.serving.dicom_seg", writer)
+    monkeypatch.setattr(dicom_objects, "available", lambda: True)
+    assert dicom_objects.source_header(tmp_path / "film.dcm") == "header of film.dcm"
+    assert dicom_objects.source_header(tmp_path / "film.png") is None
+    mask = np.eye(4, dtype=bool)
+    dicom_objects.write_segmentation(tmp_path / "seg.dcm", "header", mask, {"name": "m"}, 0.4)
+    assert written == [("header", mask, ("m", 0.4)), tmp_path / "seg.dcm"]

@@ -1,0 +1,65 @@
+"""Stage `verify`: a run is repeated and compared."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+
+from tfrespam import cli, train
+from tfrespam.errors import UserError
+from tfrespam.verify import compare, verify
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """The session's run, to be changed at will."""
+    return Path(shutil.copytree(trained[1], tmp_path / "copy"))
+
+
+@pytest.mark.slow
+def test_a_run_is_reproduced_bit_for_bit_and_a_forged_one_is_not(trained, copy, capsys):
+    verify(str(trained[1]))
+    told = capsys.readouterr().out
+    assert "was reproduced bit for bit" in told and "same: weights of last.keras (largest difference 0)" in told
+    rows = (copy / "history.csv").read_text().splitlines()
+    rows[1] = rows[1].replace(rows[1].split(",")[1], "0.5", 1)
+    (copy / "history.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(UserError, match="was not reproduced: history.csv"):
+        verify(str(copy))
+
+
+def test_every_kind_of_difference_is_found(trained, copy):
+    import keras
+
+    assert compare(trained[1], copy)["different"] == []
+    model = keras.saving.load_model(copy / "last.keras", compile=False)
+    model.set_weights([value + np.float32(0.001) for value in model.get_weights()])
+    model.save(copy / "last.keras")
+    (told,) = compare(trained[1], copy)["different"]
+    assert told.startswith("weights of last.keras (largest difference 0.00")
+    assert compare(trained[1], copy, tolerance=0.1)["different"] == []
+    images = copy / "test" / "per_image.csv"
+    images.write_text(images.read_text().replace("phantom", "real", 1))
+    assert "per_image.csv (largest difference inf)" in compare(trained[1], copy, tolerance=0.1)["different"]
+
+
+def test_other_examples_are_refused(copy):
+    (copy / "data.json").write_text(json.dumps({"index_sha256": "0"}))
+    with pytest.raises(UserError, match="are not those that .* was trained on"):
+        verify(str(copy))
+
+
+def test_what_is_no_finished_run_is_named(copy, capsys):
+    (copy / "last.keras").unlink()
+    with pytest.raises(SystemExit) as stop:
+        cli.run(verify, [str(copy)])
+    assert stop.value.code == 2 and "which lacks last.keras" in capsys.readouterr().err
+
+
+def test_the_repetition_asks_for_the_same_run(trained, tmp_path):
+    experiment, folder = trained
+    again = tiny.experiment(tmp_path, experiment.data_dir)
+    assert train.run_folder(again).name == folder.name

@@ -1,0 +1,1 @@
+"""The page on which a person tries an exported network on a picture."""

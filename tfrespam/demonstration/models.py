@@ -1,0 +1,38 @@
+"""The exported models that the page offers."""
+
+import functools
+from pathlib import Path
+
+from tfrespam.errors import UserError
+from tfrespam.serving import saved_model
+
+
+def offered(models_dir: str, model: str | None) -> dict[str, Path]:
+    """Version folders by the name shown, the newest first; only `model` where one is named. Raises UserError."""
+    if model is not None:
+        path = saved_model.locate(model)
+        return {f"{path.parent.name} {path.name}": path}
+    files = sorted(Path(models_dir).glob("*/*/saved_model.pb"), key=lambda file: -file.stat().st_mtime_ns)
+    found = {f"{file.parents[1].name} {file.parent.name}": file.parent for file in files
+             if file.parent.name.isdecimal()}  # fmt: skip
+    pretrained = Path(models_dir) / "pretrained"
+    if saved_model.is_saved_model(pretrained):
+        found["pretrained"] = pretrained
+    if not found:
+        raise UserError(f"{models_dir}/ holds no exported model. Train one with: python -m tfrespam.train")
+    return found
+
+
+@functools.lru_cache(maxsize=3)
+def loaded(path: Path) -> saved_model.ExportedModel:
+    """The model at `path`; those used last stay in memory."""
+    return saved_model.load(path)
+
+
+def told(model: saved_model.ExportedModel) -> str:
+    """What a person should know about a model before trusting it, in Markdown."""
+    about, data = model.metadata, model.metadata.get("data", {})
+    view = {"roi": "crops around a mass: on a whole film, draw a box around it", "film": "whole films"}
+    parameters = about.get("parameters")
+    return (f"{about.get('model') or 'A network'}{f', {parameters:,} parameters' if parameters else ''}, trained on "
+            f"*{data.get('dataset', 'unknown data')}*, {view.get(data.get('view'), 'unknown pictures')}.")  # fmt: skip
