@@ -23,7 +23,7 @@ def test_constraints_are_versions_and_nothing_else():
 
 def test_everything_asked_for_is_pinned():
     extras = PROJECT["optional-dependencies"]
-    pinned = extras.keys() - {"gpu", "benchmark"}  # those two are for whoever has the machine
+    pinned = extras.keys() - {"gpu", "benchmark", "profile"}  # for whoever has the machine, or wants to profile
     asked = PROJECT["dependencies"] + [requirement for extra in pinned for requirement in extras[extra]]
     names = {normal(re.match(r"[A-Za-z0-9._-]+", requirement)[0]) for requirement in asked} - {"tfrespam"}
     assert names <= {normal(pin.partition("==")[0]) for pin in PINS}
