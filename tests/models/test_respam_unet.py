@@ -8,7 +8,7 @@ from model_contract import channel_trace, check_model, design, pictures, tiny, t
 import tfrespam
 from tfrespam.models.blocks import without_sides
 
-# options -> trainable parameters at width 1 with three input channels; systems.md gives them in millions
+# options -> trainable parameters at width 1 with three input channels, to the unit
 COUNTS = [
     ({}, 104_740_857),
     ({"reduction": 2}, 109_616_777),
