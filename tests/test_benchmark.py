@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tfrespam import benchmark
+from tfrespam import benchmark, cli
 from tfrespam.benchmarking import table, timing
 from tfrespam.errors import UserError
 
@@ -71,7 +71,8 @@ def test_errors_say_what_to_do(options, message, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["respam_unet", "unet"])
-def test_one_command_makes_the_table(tmp_path, model, capsys):
+def test_one_command_makes_the_table(tmp_path, model, capsys, monkeypatch):
+    monkeypatch.setattr(cli.console, "width", 200)  # no line of the table is wrapped
     benchmark.benchmark(model, width=0.0625, image_size=32, batch_size=2, quick=True, output=str(tmp_path), name="x",
                         parts=("train", "infer", "data") if model == "respam_unet" else ("train",))  # fmt: skip
     results = json.loads((tmp_path / "benchmark-x.json").read_text())
