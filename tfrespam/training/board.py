@@ -32,8 +32,9 @@ def board(experiment: Experiment, prepared, parts: dict[str, np.ndarray], valida
     import tensorflow as tf
 
     training, home = experiment.training, folder / FOLDER
-    callbacks = [ScalarBoard(home, training.tensorboard_histograms, training.tensorboard_gradients,
-                             training.tensorboard_profile)]  # fmt: skip
+    # measured inside the step, which all workers must take alike: the chief alone would leave them out of step
+    gradients = training.tensorboard_gradients and experiment.strategy != "multiworker"
+    callbacks = [ScalarBoard(home, training.tensorboard_histograms, gradients, training.tensorboard_profile)]
     callbacks.append(RunNotes(tf.summary.create_file_writer(str(home)), experiment, prepared, parts, folder))
     if not training.tensorboard_images and not training.tensorboard_curves:
         return callbacks
