@@ -64,6 +64,14 @@ def cut(picture: np.ndarray, box: Box) -> np.ndarray:
     return cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT) if any(margins) else inside
 
 
+def paste(part: np.ndarray, box: Box, shape: tuple[int, int]) -> np.ndarray:
+    """Undoes `cut`: `part` at its place in a picture of `shape`, zero elsewhere; what lies beyond the edge is lost."""
+    (y0, x0, y1, x1), whole = box, np.zeros(shape, part.dtype)
+    top, left, bottom, right = max(y0, 0), max(x0, 0), min(y1, shape[0]), min(x1, shape[1])
+    whole[top:bottom, left:right] = part[top - y0 : bottom - y0, left - x0 : right - x0]
+    return whole
+
+
 def resize_image(image: np.ndarray, size: int) -> np.ndarray:
     """Square `image` to (size, size), same dtype: area average when shrinking, bilinear when enlarging."""
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_LINEAR)

@@ -72,10 +72,7 @@ class Study:
             return dataclasses.replace(self, probability=_predict(model, self.pixels))
         region = self._region(model.metadata.get("data", {}).get("context", 1.6))
         part = _predict(model, crop.cut(self.pixels, region))
-        whole = np.zeros(self.pixels.shape, np.float32)
-        y0, x0, y1, x1 = region
-        top, left, bottom, right = max(y0, 0), max(x0, 0), min(y1, whole.shape[0]), min(x1, whole.shape[1])
-        whole[top:bottom, left:right] = part[top - y0 : bottom - y0, left - x0 : right - x0]
+        whole = crop.paste(part, region, self.pixels.shape)
         return dataclasses.replace(self, probability=whole)
 
     def _region(self, context: float) -> crop.Box:

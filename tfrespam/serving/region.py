@@ -50,10 +50,7 @@ def paste(answer: Segmentation, square: Box, shape: tuple[int, int]) -> Segmenta
 
 def _paste(data: bytes, square: Box, shape: tuple[int, int]) -> np.ndarray:
     part = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    (y0, x0, y1, x1), whole = square, np.zeros(shape, part.dtype)
-    top, left, bottom, right = max(y0, 0), max(x0, 0), min(y1, shape[0]), min(x1, shape[1])
-    whole[top:bottom, left:right] = part[top - y0 : bottom - y0, left - x0 : right - x0]
-    return whole
+    return crop.paste(part, square, shape)
 
 
 def _png(picture: np.ndarray) -> bytes:
