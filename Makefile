@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: train test test-slow test-all lint docs venv
+.PHONY: train test test-slow test-all lint docs audit sbom venv
 
 train: venv
 	$(RUN) tfrespam.train
@@ -28,6 +28,15 @@ lint: venv
 # the pages under docs/ as a site in build/site; a broken link is an error
 docs: venv
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
+
+# known weaknesses of the pinned packages, from PyPI's own list; what could not be looked up is an error
+audit: venv
+	$(RUN) pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
+
+# software bill of materials: every installed package, its version and its licence, as CycloneDX
+sbom: venv
+	@mkdir -p build
+	$(VENV)/bin/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --output-format JSON --output-file build/sbom.json
 
 venv: $(VENV)/.installed
 

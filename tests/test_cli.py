@@ -102,6 +102,12 @@ def test_a_user_error_is_one_message_and_status_2(capsys):
     assert capsys.readouterr().err == "error: --x must be y. Received: z\n"
 
 
+def test_an_unknown_option_is_met_with_the_one_it_looks_like(capsys):
+    assert run(stage, "--outputt", "x") == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ") and "Did you mean --output?" in told and told.count("\n") == 1
+
+
 def test_an_interruption_is_told_and_has_status_130(capsys):
     def interrupted() -> None:
         """Is stopped."""

@@ -16,10 +16,12 @@ from small_model import SIZE, small_model
 from tfrespam import export
 from tfrespam.config import Experiment
 from tfrespam.errors import UserError
-from tfrespam.export import describe, export_model
+from tfrespam.export import export_model
+from tfrespam.files import file_hash
 from tfrespam.serving import saved_model
 from tfrespam.serving.signatures import SIGNATURES
 from tfrespam.serving.warmup import WARMUP
+from tfrespam.training.runs import describe
 
 CONFIG = {"name": "mine", "seed": 3, "models_dir": "saved_models", "data": {"view": "roi", "context": 1.6},
           "model": {"name": "unet", "width": 0.25, "options": {"depth": 4}},
@@ -39,7 +41,7 @@ def quick(monkeypatch):
     monkeypatch.setattr("tfrespam.models.flops.count_flops", lambda _: 1)
 
 
-def _write_fake(model, path, *_):
+def _write_fake(model, path, *_, half):
     (path / "saved_model.pb").touch()
 
 
@@ -96,15 +98,16 @@ def test_a_graph_that_answers_otherwise_is_not_published(model, tmp_path, monkey
     from tfrespam.serving.signatures import export_archive
 
     other = small_model(seed=1)
-    monkeypatch.setattr("tfrespam.serving.signatures.export_archive", lambda _, *rest: export_archive(other, *rest))
-    with pytest.raises(UserError, match="differs from the model by .*expected at most 1e-06. Nothing was published"):
+    monkeypatch.setattr("tfrespam.serving.signatures.export_archive",
+                        lambda _, *rest, **options: export_archive(other, *rest, **options))
+    with pytest.raises(UserError, match="differs from the model by .*expected at most 1e-05. Nothing was published"):
         export_model(model, tmp_path, "mine", {})
     assert os.listdir(tmp_path / "mine") == []
 
 
 def test_only_square_grey_inputs_can_be_exported(tmp_path):
     image = keras.Input((16, 24, 1))
-    with pytest.raises(UserError, match=r"\(N, S, S, 1\).*Received: \(None, 16, 24, 1\)"):
+    with pytest.raises(UserError, match=r"\(N, S, S, C\).*Received: \(None, 16, 24, 1\)"):
         export_model(keras.Model(image, image), tmp_path, "mine", {})
 
 
@@ -165,13 +168,13 @@ def make_run(folder, **select):
 def test_stage_exports_the_weights_that_the_run_selected(tmp_path, select, quick, monkeypatch):
     seen = []
     monkeypatch.setattr("tfrespam.serving.signatures.export_archive",
-                        lambda model, path, *_: seen.append(model) or _write_fake(model, path))  # fmt: skip
+                        lambda model, path, *_, half: seen.append(model) or _write_fake(model, path, half=half))
     export.export(str(make_run(tmp_path, training={"select": select})))
     expected = small_model(seed=["best", "last"].index(select)).get_weights()
     for weight, other in zip(seen[0].get_weights(), expected, strict=True):
         np.testing.assert_array_equal(weight, other)
     known = saved_model.read_metadata(tmp_path / "models" / "mine" / "1")
-    assert known["weights"] == [export.file_hash(tmp_path / f"{select}.keras")] and known["model"] == "unet"
+    assert known["weights"] == [file_hash(tmp_path / f"{select}.keras")] and known["model"] == "unet"
 
 
 def test_stage_averages_runs_and_views_inside_the_graph(tmp_path):
@@ -207,7 +210,10 @@ def test_stage_names_what_is_missing(tmp_path):
     (tmp_path / "config.yaml").write_text("just text")
     with pytest.raises(UserError, match="must hold an experiment's settings"):
         export.export(str(tmp_path))
-    (tmp_path / "config.yaml").write_text("name: mine")
+    (tmp_path / "config.yaml").write_text("name: mine\ntraining:\n  epochs: 3\n")
+    with pytest.raises(UserError, match="training.select.*cut short"):
+        export.export(str(tmp_path))
+    (tmp_path / "config.yaml").write_text("name: mine\ntraining:\n  select: last\n")
     with pytest.raises(UserError, match="neither best.keras nor last.keras"):
         export.export(str(tmp_path))
     (tmp_path / "best.keras").write_bytes(b"half a file")

@@ -64,6 +64,12 @@ def _second_statement(name, mask, probability):
             pixels = list(np.ndindex(mask.shape))
             surprise = [-np.log(probability[p] if mask[p] else 1 - probability[p]) for p in pixels]
             return np.average(surprise, weights=[5.0 if pixel in band else 1.0 for pixel in pixels])
+        case "projection":
+            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            box = np.zeros(mask.shape)
+            box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = 1
+            sides = [(box.max(axis), probability.max(axis)) for axis in (0, 1)]
+            return np.mean([1 - (2 * (b * p).sum() + 1) / ((b**2).sum() + (p**2).sum() + 1) for b, p in sides])
     raise AssertionError(f"{name} has no second statement")
 
 
@@ -132,6 +138,32 @@ def test_a_mass_cut_by_the_edge_of_the_picture_has_no_outline_there():
     mask[:, :, :10] = 1
     edge = np.asarray(losses.outline(mask, radius=3))[0, ..., 0]
     assert (edge[:, 7:10] == 1).all() and edge.sum() == 60
+
+
+def test_a_bounding_box_is_whole_and_tight():
+    mask = np.zeros((3, 12, 12, 1), "float32")
+    mask[0, 2, 3], mask[0, 9, 5] = 1, 1  # two parts: the box around both
+    mask[1, :, 11] = 1
+    box = np.array(losses.bounding_box(mask))[..., 0]
+    assert box[0, 2:10, 3:6].all() and box[0].sum() == 8 * 3
+    assert box[1, :, 11].all() and box[1].sum() == 12 and not box[2].any()
+
+
+def test_the_projection_sees_nothing_of_a_mask_but_its_box():
+    masks = _masks()
+    holed = masks.copy()
+    holed[:, 5:6, 5:6] = 0
+    np.testing.assert_array_equal(*(losses.get_loss("projection").call(each, _probabilities(masks) * 0 + 0.3)
+                                    for each in (masks, holed)))  # fmt: skip
+
+
+def test_a_fill_beyond_its_bounds_costs_what_it_is_beyond():
+    mask, probability = np.zeros((1, 10, 10, 1), "float32"), np.zeros((1, 10, 10, 1), "float32")
+    mask[:, 2:8, 2:7] = 1  # a box of 30 pixels
+    probability[:, 2:8, 2:5] = 0.5  # fills 9 of them
+    plain, low, high = (float(losses.get_loss("projection", **bounds)(mask, probability)) for bounds in (
+        {}, {"least_fill": 0.5}, {"most_fill": 0.2}))  # fmt: skip
+    assert (low - plain, high - plain) == pytest.approx((0.2, 0.1), abs=1e-6)
 
 
 def test_options_and_serialisation_round_trip():

@@ -1,7 +1,13 @@
 """The package's metadata and the pinned versions belong together."""
 
 import importlib
+import importlib.metadata
+import json
+import os
 import re
+import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -33,3 +39,34 @@ def test_everything_asked_for_is_pinned():
 def test_console_script_exists(command):
     module, _, function = command.partition(":")
     assert callable(getattr(importlib.import_module(module), function))
+
+
+def command_of(target: str) -> list[str]:
+    """What `make` runs for it, in this environment; where the tests run under a `make` themselves, as without it."""
+    venv = Path(sys.prefix)
+    outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    shown = subprocess.run(["make", "--dry-run", "--assume-old", f"{venv}/.installed", f"VENV={venv}", target],
+                           cwd=ROOT, env=outside, capture_output=True, text=True, check=True).stdout  # fmt: skip
+    return shlex.split(shown.splitlines()[-1])
+
+
+def test_the_bill_of_materials_lists_what_is_installed(tmp_path):
+    """`make sbom`: CycloneDX, with versions and licences."""
+    pytest.importorskip("cyclonedx_py", reason="cyclonedx-bom (extra [audit]) is not installed")
+    command = command_of("sbom")
+    assert command[-2:] == ["--output-file", "build/sbom.json"]
+    subprocess.run([*command[:-1], str(tmp_path / "sbom.json")], cwd=ROOT, check=True, capture_output=True)
+    bill = json.loads((tmp_path / "sbom.json").read_text(encoding="utf-8"))
+    assert bill["bomFormat"] == "CycloneDX" and bill["metadata"]["component"]["name"] == "tfrespam"
+    found = {normal(part["name"]): part for part in bill["components"]}
+    for requirement in PROJECT["dependencies"]:
+        name = normal(re.match(r"[A-Za-z0-9._-]+", requirement)[0])
+        assert found[name]["version"] == importlib.metadata.version(name)
+    assert sum("licenses" in part for part in found.values()) > 0.9 * len(found)
+
+
+def test_the_audit_takes_what_it_cannot_look_up_for_an_error():
+    """`make audit` needs PyPI, so only its command is looked at here."""
+    command = command_of("audit")
+    assert command[1:3] == ["-m", "pip_audit"] and "--strict" in command
+    assert command[-2:] == ["--requirement", "constraints.txt"]

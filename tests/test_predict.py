@@ -254,5 +254,5 @@ def test_a_box_is_four_words_on_the_command_line():
     for words in (["--box", "1", "2", "3", "4"], ["--box", "[1,2,3,4]"], ["--box=[1,2,3,4]"]):
         inputs, options = cli.parse(predict, ["--output", "out", *words, "film.dcm", "--film", "never"])
         assert inputs == ["film.dcm"] and options["box"] == (1, 2, 3, 4) and options["film"] == "never"
-    with pytest.raises(SystemExit):
+    with pytest.raises(UserError, match="Expected a tuple with 4 elements"):
         cli.parse(predict, ["--output", "out", "film.dcm", "--box", "1", "2", "3"])

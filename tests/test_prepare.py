@@ -223,6 +223,23 @@ def test_a_source_without_a_usable_lesion_leaves_nothing(tmp_path):
     assert not list((tmp_path / "home").rglob("*.*"))
 
 
+def test_masses_that_vanish_are_told(tmp_path, capsys):
+    """A mass of one pixel on a film that is stored much smaller: of all pictures, and of some."""
+    for kind in ("images", "masks"):
+        (tmp_path / "source" / kind).mkdir(parents=True)
+    for number in range(6):
+        picture, mask = np.full((256, 256), 90, np.uint8), np.zeros((256, 256), np.uint8)
+        picture[::3], mask[100, 100] = 200, 255
+        cv2.imwrite(str(tmp_path / "source" / "images" / f"{number}.png"), picture)
+        cv2.imwrite(str(tmp_path / "source" / "masks" / f"{number}.png"), mask)
+    with pytest.raises(UserError, match="all masses vanish at 32 pixels"):
+        prepare.prepare_source(tmp_path / "source", tmp_path, "small", "film", 1.6, 32, workers=1)
+    assert not list((tmp_path / "small").iterdir())
+    cv2.imwrite(str(tmp_path / "source" / "masks" / "0.png"), np.full((256, 256), 255, np.uint8))
+    prepare.prepare_source(tmp_path / "source", tmp_path, "small", "film", 1.6, 32, workers=1)
+    assert "5 pictures hold no pixel of their mass" in capsys.readouterr().out
+
+
 def test_a_test_list_without_a_usable_lesion_is_no_error(tmp_path):
     broken = Entry("P_00002", split="Test")
     broken.mask = np.zeros_like(broken.mask)
@@ -270,7 +287,7 @@ def test_what_is_not_prepared_names_the_command_that_makes_it(made):
     (["--source", "{tmp}/file"], "--source must be a folder that exists. Received: {tmp}/file"),
     (["--source", "{tmp}/empty", "--context", "0.9"],
      "--context must be at least 1 (the lesion's own box). Received: 0.9"),
-    (["--source", "{tmp}/empty", "--context", "nan"], 'key "context"'),
+    (["--source", "{tmp}/empty", "--context", "nan"], 'option "context"'),
     (["--source", "{tmp}/empty", "--image_size", "16"], "--image_size must be at least 32 pixels. Received: 16"),
     (["--source", "{tmp}/empty", "--workers", "0"], "--workers must be 1 or more. Received: 0"),
     (["--source", "{tmp}/empty", "--view", "half"], "half"),

@@ -104,11 +104,16 @@ def test_a_folder_holds_one_search(file, tmp_path):
         tune._same_search(tmp_path / "search", base, "bayesian", SEARCH)
 
 
-def test_the_leaking_protocol_and_a_missing_file_are_refused(file, tmp_path):
+@pytest.mark.parametrize("protocol", ["paper", "all"])
+def test_leaking_protocols_are_refused(file, tmp_path, protocol):
     settings = yaml.safe_load(file.read_text())
-    settings["data"]["protocol"] = "paper"
+    settings["data"]["protocol"] = protocol
+    settings["training"]["select"] = "last"
     file.write_text(yaml.safe_dump(settings))
-    with pytest.raises(UserError, match="copies of each lesion in every part"):
+    with pytest.raises(UserError, match=f"protocol '{protocol}' trains on what it looks at"):
         tune.tune(str(file), output=str(tmp_path / "search"))
+
+
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UserError, match="--experiment must be a YAML file of settings"):
         tune.tune(str(tmp_path / "none.yaml"))

@@ -1,7 +1,12 @@
 """How every stage meets its user: arguments in, a clear error or nothing out."""
 
 import dataclasses
+import difflib
 import inspect
+import io
+import os
+import re
+import shlex
 import sys
 import time
 import typing
@@ -12,8 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tfrespam.errors import UserError
+from tfrespam.faults import outside_fault
 
-console = Console(stderr=False, highlight=False, soft_wrap=True)
+# no markup: paths with brackets or colons are shown as they are
+console = Console(stderr=False, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable | None = None,
@@ -24,8 +31,11 @@ def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable 
     one. `signature` is a class or function whose arguments make the command line, where they are not the stage's own;
     `defaults` are dotted names and values that hold unless a --config file is named.
 
-    Exit status: 0 done, 2 bad input (one message, no traceback), 130 interrupted.
+    Exit status: 0 done, 2 bad input, a full disk and the like (one message, no traceback), 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may hold what the terminal cannot show
     try:
         inputs, options = parse(signature or stage, args, inspect.getdoc(stage), defaults)
         stage(*inputs, **options)
@@ -34,16 +44,21 @@ def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable 
     except KeyboardInterrupt:
         print("interrupted: what was finished is kept; run the same command again to go on", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        told = outside_fault(error)
+        if told is None:
+            raise
+        fail(UserError(told))
 
 
 def parse(stage: Callable, args: Sequence[str] | None = None, description: str | None = None,
           defaults: dict[str, Any] | None = None) -> tuple[list[str], dict[str, Any]]:  # fmt: skip
-    """The positional and the named arguments with which a command line calls `stage`."""
-    from jsonargparse import ArgumentParser, Namespace
+    """The positional and the named arguments with which a command line calls `stage`. Raises UserError."""
+    from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
     args = _switches(stage, sys.argv[1:] if args is None else list(args))
     summary = (description or inspect.getdoc(stage)).partition("\n\nArgs:")[0]
-    parser = ArgumentParser(description=summary, allow_abbrev=False)
+    parser = ArgumentParser(description=summary, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", action="config", help="YAML file with values for the options below.")
     several = [p.name for p in inspect.signature(stage).parameters.values() if p.kind is p.VAR_POSITIONAL]
     for name in several:
@@ -55,13 +70,29 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
             action.nargs, action.const = "?", True  # --switch is --switch true
     if defaults and not any(arg.partition("=")[0] == "--config" for arg in args):
         parser.set_defaults(defaults)
-    parsed = parser.parse_args(_joined(args, stage))
-    for name, parameter in inspect.signature(stage).parameters.items():
-        if dataclasses.is_dataclass(parameter.annotation) and not isinstance(parsed[name], Namespace):
-            parser.error(f"{name} must hold options of its own. Received: {parsed[name]!r}")
-    options = parser.instantiate(parsed)
+    try:
+        parsed = parser.parse_args(_joined(args, stage))
+        for name, parameter in inspect.signature(stage).parameters.items():
+            if dataclasses.is_dataclass(parameter.annotation) and not isinstance(parsed[name], Namespace):
+                raise UserError(f"{name} must hold options of its own. Received: {parsed[name]!r}")
+        options = parser.instantiate(parsed)
+    except UnicodeDecodeError as error:
+        raise UserError(f"the --config file must be text in UTF-8 ({error})") from None
+    except ArgumentError as error:
+        known = [name for action in parser._actions for name in action.option_strings]
+        raise UserError(_readable(str(error), known)) from None
     names = set(inspect.signature(stage).parameters) - set(several)
     return [value for name in several for value in options[name]], {name: options[name] for name in names}
+
+
+def _readable(message: str, known: Sequence[str]) -> str:
+    """jsonargparse's message in our words, with the option that an unknown one looks like."""
+    message = re.sub(r"<class '(\w+)'>", r"\1", message.replace("Parser key", "option"))
+    message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", message)
+    unknown = re.findall(r"(?:unrecognized arguments: --|Option ')([\w.]+)", message)
+    near = difflib.get_close_matches(f"--{unknown[0]}", known, n=1) if unknown else []
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return f"{message}.{meant} --help lists all options"
 
 
 def _joined(args: list[str], stage: Callable) -> list[str]:
@@ -89,6 +120,11 @@ def _switches(stage: Callable, args: list[str]) -> list[str]:
     values = {"true", "false", "yes", "no"}
     return [f"{arg}=true" if arg in names and after.lower() not in values else arg
             for arg, after in zip(args, [*args[1:], ""], strict=False)]  # fmt: skip
+
+
+def quoted(path: str | os.PathLike) -> str:
+    """`path` as a shell takes it for one word."""
+    return shlex.quote(os.fspath(path))
 
 
 def fail(error: UserError) -> None:

@@ -71,7 +71,7 @@ def _tabulate(comparison: Comparison, planned: list, output: Path) -> list:
     phantom = all(row.numbers["dataset"] == "phantom" for row in rows)
     pictures = output if phantom else Path(comparison.base.runs_dir) / f"{comparison.base.name}-cases"
     for file in figures.draw_all(rows, output, pictures):
-        cli.console.print(f"drawn {file}", markup=False)
+        cli.console.print(f"drawn {file}")
     return failures
 
 

@@ -5,6 +5,9 @@ import os
 from typing import Any, Literal
 
 from tfrespam.errors import UserError
+from tfrespam.files import is_plain_name
+
+LEAKING = "paper", "all"  # protocols whose validation examples, or copies of them, are trained on
 
 
 def _later(default):
@@ -21,19 +24,23 @@ class DataConfig:
         view: "roi" for crops around each lesion, "film" for the whole breast.
         context: Side of a crop over the lesion's longest box side.
         image_size: Side of the square network input, in pixels.
-        protocol: "official" (the source's test list; training list cut by patient), "folds" (five folds by patient)
-            or "paper" (13 copies of every lesion, shuffled, 8:2; leaks by design).
+        protocol: "official" (the source's test list; training list cut by patient), "folds" (five folds by patient),
+            "paper" (13 copies of every lesion, shuffled, 8:2; leaks by design), or "all" (the whole training list
+            trains, for a model to be used; validation shows pictures that it has learnt).
         fold: The fold, 0-4, that is held out for validation.
         exclude_films: Film ids left out of training and evaluation, for instance films whose mask is displaced.
+        second: Second picture for the network `multi_input`: "view" (CC beside MLO of the same breast and back) or
+            "contrast" (CDD-CESM: subtracted beside low-energy and back). Where it is missing the channel is black.
     """
 
     dataset: str = "phantom"
     view: Literal["roi", "film"] = "roi"
     context: float = 1.6
     image_size: int = 224
-    protocol: Literal["official", "folds", "paper"] = "official"
+    protocol: Literal["official", "folds", "paper", "all"] = "official"
     fold: int = 0
     exclude_films: tuple[str, ...] = ()
+    second: Literal["none", "view", "contrast"] = _later("none")
 
 
 @dataclasses.dataclass
@@ -92,8 +99,10 @@ class TrainingConfig:
         optimizer: "adam" or "adamw".
         weight_decay: Decoupled weight decay, adamw only.
         clip_norm: Largest global gradient norm; 0 switches clipping off.
-        loss: A name of `tfrespam.losses`, such as "bce", "dice", "iou" or "bce_dice".
-        loss_options: Its keyword arguments, for instance {dice_weight: 2} of "bce_dice".
+        loss: A name of `tfrespam.losses`, such as "bce", "dice", "iou" or "bce_dice"; "box" learns from the masks'
+            bounding boxes alone.
+        loss_options: Its keyword arguments, for instance {dice_weight: 2} of "bce_dice"; of "box" affinity,
+            warmup_epochs, contrast, distance, least_fill and most_fill.
         ema: Largest momentum of the running average of all weights, which is what is judged and exported; 0 switches it
             off.
         select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
@@ -212,7 +221,7 @@ _POSITIVE = (lambda value: value > 0, "a number above 0")
 _SHARE = (lambda value: 0 <= value < 1, "a number from 0 to below 1")
 _NOT_NEGATIVE = (lambda value: value >= 0, "0 or more")
 _RULES = {
-    "name": (lambda v: bool(v) and "/" not in v and not v.startswith("."), "a plain folder name"),
+    "name": (is_plain_name, "a plain folder name"),
     "data.context": (lambda v: v >= 1, "a number of at least 1"),
     "data.image_size": (lambda v: v >= 32 and v % 32 == 0, "a multiple of 32, at least 32"),
     "data.fold": (lambda v: 0 <= v <= 4, "a fold from 0 to 4"),
@@ -245,6 +254,11 @@ def check(experiment: Experiment) -> None:
             raise UserError(f"--{field} must be {expected}. Received: {value!r}")
     training = experiment.training
     _check_recrop(experiment)
+    _check_boxes(experiment)
+    _check_second(experiment)
+    if experiment.data.protocol == "all" and training.select != "last":
+        raise UserError("--data.protocol all needs --training.select last: there are no held-out patients to choose "
+                        f"weights by. Received: {training.select}")  # fmt: skip
     if training.weight_decay and training.optimizer != "adamw":
         raise UserError("--training.weight_decay needs --training.optimizer adamw. "
                         f"Received: weight_decay {training.weight_decay} with {training.optimizer!r}")
@@ -265,6 +279,26 @@ def _check_recrop(experiment: Experiment) -> None:
     if augment.recrop and (data.view != "roi" or data.protocol == "paper"):
         raise UserError("--augment.recrop needs --data.view roi and an honest protocol: it cuts crops anew. "
                         f"Received: {data.view}, {data.protocol}")  # fmt: skip
+
+
+def _check_boxes(experiment: Experiment) -> None:
+    """Boxes of a mass turned by every angle are its convex hull: that would be more than its box."""
+    angle, protocol = experiment.augment.rotation_degrees, experiment.data.protocol
+    if experiment.training.loss in ("box", "projection") and (angle or protocol == "paper"):
+        raise UserError(f"--training.loss {experiment.training.loss} needs --augment.rotation_degrees 0 and an honest "
+                        "protocol: the box around a turned mask tells more of its outline than the mask's own box. "
+                        f"Flips and quarter turns are fine. Received: {angle} degrees, {protocol}")
+
+
+def _check_second(experiment: Experiment) -> None:
+    second, model = experiment.data.second, experiment.model.name
+    if (second != "none") != (model == "multi_input"):
+        raise UserError("--data.second view or contrast and --model.name multi_input need each other. "
+                        f"Received: {second} with {model}")
+    if second != "none" and (experiment.augment.recrop or experiment.data.protocol == "paper"):
+        raise UserError("--data.second needs --augment.recrop 0 and an honest protocol: only the first picture could "
+                        "be cut anew, and the paper's copies are no pairs. Received: "
+                        f"{experiment.augment.recrop:g}, {experiment.data.protocol}")
 
 
 def _check_strategy(experiment: Experiment) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from tfrespam import cli
 from tfrespam.config import DataConfig, Experiment
 from tfrespam.errors import UserError
+from tfrespam.files import only_one
 
 SETTINGS = ("width", "options", "data", "augment", "training", "views")  # of the model, in summary.json
 
@@ -16,7 +17,7 @@ def evaluate(
     output: str,
     model: str | None = None,
     data_dir: str | None = None,
-    protocol: Literal["official", "folds", "paper"] | None = None,
+    protocol: Literal["official", "folds", "paper", "all"] | None = None,
     split: Literal["train", "validation", "test"] = "validation",
     fold: int | None = None,
     dataset: str | None = None,
@@ -33,7 +34,7 @@ def evaluate(
         output: Folder for per_image.csv, calibration.csv and summary.json.
         model: Exported model, an experiment's folder or a version's (default: the newest under saved_models/).
         data_dir: Home of the prepared data sets, or the folder of one (default: $TFRESPAM_DATA_DIR, or datasets/).
-        protocol: "official", "folds" or "paper" (default: the one that the model was trained under).
+        protocol: "official", "folds", "paper" or "all" (default: the one that the model was trained under).
         split: Which part is judged.
         fold: The patient fold that is held out, 0-4 (default: the one held out in training).
         dataset: Name of the data set (default: the one that the model was trained on).
@@ -56,8 +57,10 @@ def evaluate(
         exported = Refined(exported, DenseCRF())
     data = _data_config(exported.metadata, protocol, fold, dataset)
     prepared = choose(data_dir or Experiment().data_dir, data, named=dataset is not None)
-    summary = judge(exported, prepared, data, split, Path(output), threshold)
-    say(summary, Path(output))
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder, "Wait for it, or choose another --output"):
+        say(judge(exported, prepared, data, split, folder, threshold), folder)
 
 
 def _data_config(metadata: dict, protocol: str | None, fold: int | None, dataset: str | None) -> DataConfig:
@@ -99,6 +102,8 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
 
     started = time.perf_counter()
     metadata = exported.metadata
+    if data.second != "none" and _scans(exported, prepared):
+        raise UserError(f"the model takes pairs of crops, and no whole films as {prepared.path} holds them")
     known = set(prepared.table["film_id"])
     exclude = tuple(film for film in data.exclude_films if film in known)
     seed = metadata.get("seed") or 0
@@ -111,12 +116,12 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     trained = metadata.get("trained_on") or protocols.identities(prepared.table, parts["train"])
     audit = protocols.leak_audit(prepared.table, judged, trained)
     if split != "train":
-        protocols.refuse_leaks(audit, data.protocol)
+        protocols.refuse_leaks(audit, data.protocol, split)
     if threshold is None:
         threshold = metadata.get("film_threshold" if _scans(exported, prepared) else "threshold", 0.5)
     table = {name: values[judged] for name, values in prepared.table.items()}
     findings, counts = [], ProbabilityCounts()
-    pairs = counts.watch(_predictions(exported, prepared, judged))
+    pairs = counts.watch(_predictions(exported, prepared, judged, data.second))
     if prepared.facts["view"] == "film":
         pairs = _watched(pairs, threshold, findings)
     rows = per_image_rows(table, pairs, threshold)
@@ -131,6 +136,7 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     settings = {name: metadata[name] for name in SETTINGS if name in metadata}
     origin = {"data_sha256": prepared.digest, "machine": provenance.machine(), "settings": settings}
     summary = {**summarise(rows, trivial, context), **origin}
+    (output / "summary.json").unlink(missing_ok=True)  # what is written below is a judgement only with it
     if findings:
         summary["detection"] = {"score": "max", **detection.detection_scores(findings, table["patient_id"])}
         write_csv(output / "candidates.csv", detection.candidate_rows(table["film_id"], findings), detection.FIELDS)
@@ -146,8 +152,9 @@ def masks(prepared, chosen):
 
     from tfrespam.data import pipeline
 
-    batches = pipeline.evaluation(prepared, chosen, batch_size=64).as_numpy_iterator()
-    return np.concatenate([mask[..., 0] > 0 for _, mask in batches])
+    with pipeline.damage_told(prepared):
+        batches = pipeline.evaluation(prepared, chosen, batch_size=64).as_numpy_iterator()
+        return np.concatenate([mask[..., 0] > 0 for _, mask in batches])
 
 
 def _trivial_masks(metadata: dict, prepared, train):
@@ -177,16 +184,22 @@ def _watched(pairs: Iterator, threshold: float, findings: list) -> Iterator:
         yield reference, probability
 
 
-def _predictions(exported, prepared, chosen) -> Iterator:
+def _predictions(exported, prepared, chosen, second: str = "none") -> Iterator:
     """(reference (H, W) bool, probability (H, W) float32) for each chosen example, under a progress bar."""
+    import numpy as np
+
     from tfrespam.data import pipeline
 
     segment = exported.scan_images if _scans(exported, prepared) else exported.predict_images
     bar, advance = cli.progress("judging", int(chosen.sum()))
-    with bar:
-        for images, references in pipeline.evaluation(prepared, chosen, batch_size=8).as_numpy_iterator():
+    with bar, pipeline.damage_told(prepared):
+        batches = pipeline.evaluation(prepared, chosen, batch_size=8, second=second)
+        for images, references in batches.as_numpy_iterator():
             for reference, probability in zip(references, segment(images), strict=True):
                 advance()
+                if not np.isfinite(probability).all():
+                    raise UserError("the model answers with NaN, which is no probability. Nothing was judged. Export "
+                                    "it again from its run: python -m tfrespam.export")
                 yield reference[..., 0] > 0, probability[..., 0]
 
 
@@ -201,6 +214,9 @@ def say(summary: dict, output: Path) -> None:
         f"Dice {dice['image']:.4f} (95 % by patients {low:.4f}-{high:.4f}), pooled {dice['pooled']:.4f}; "
         f"mIoU {miou['image']:.4f}; skill {summary['skill']:.3f} over trivial masks ({trivial}); "
         f"coverage {summary['coverage']:.3f}")
+    seen = summary["leak_audit"]["patient"]
+    if seen and summary["split"] != "train":
+        cli.console.print(f"{seen} of them show patients that the model was trained on: no score of new patients")
     if "detection" in summary:
         _say_detection(summary["detection"])
     cli.console.print(f"{output / 'summary.json'}")

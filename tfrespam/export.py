@@ -8,8 +8,12 @@ from typing import Any, Literal
 
 from tfrespam import cli
 from tfrespam.errors import UserError
+from tfrespam.files import file_hash, is_plain_name, read_json
+from tfrespam.training.runs import REMOVE, Run
 
-PARITY = 1e-6  # largest difference of probabilities between the graph on disk and the model in memory
+# Largest difference of probabilities between the graph on disk and the model in memory: batch normalisation folded into
+# the kernels rounds otherwise. 2e-6 is what trained networks show.
+PARITY = 1e-5
 
 
 def export(
@@ -18,6 +22,11 @@ def export(
     name: str | None = None,
     threshold: float = 0.5,
     views: Literal["none", "flips", "dihedral"] = "none",
+    held_out: tuple[str, ...] = (),
+    calibrate: bool = False,
+    data_dir: str | None = None,
+    weights: Literal["float32", "float16"] = "float32",
+    note: str = "",
     format: Literal["saved_model", "onnx", "openvino", "litert"] = "saved_model",
 ) -> None:
     """Exports the weights that training runs selected as a new version of their experiment; several are averaged.
@@ -29,47 +38,83 @@ def export(
         threshold: Probability from which a pixel belongs to the mask.
         views: Test-time augmentation inside the graph: the mean over 4 mirrored ("flips") or 8 mirrored and turned
             ("dihedral") views of each picture, at 4 or 8 times the cost.
+        held_out: Folders of runs whose held-out folds, put together, give the scores of the model card. They stand
+            for a model that was trained on all patients, and have its settings (default, where --views or --calibrate
+            ask for new scores: the exported runs).
+        calibrate: Whether probabilities are brought to what they are worth, by a temperature that is fitted on those
+            folds and stored in the graph. Masks at threshold 0.5 do not change. Of several runs, each run's own
+            answers are calibrated, and then their average is given the same temperature.
+        data_dir: Home of the prepared data sets (default: as in each run's config.yaml).
+        weights: How kernels are stored. float16 halves the file and rounds them; the network still computes in float32.
+        note: A sentence for the model card's caveats, such as how the training pictures had been made smaller.
         format: Another format to write beside the SavedModel, and to compare with it.
     """
     from tfrespam import runtime
 
-    folders = [Path(run) for run in runs]
-    configs = [_read_config(run) for run in folders]
-    weights = [_weights(run, config) for run, config in zip(folders, configs, strict=True)]
+    members, judges = [Run(run) for run in runs], [Run(run) for run in held_out]
+    files = [run.weights for run in members]
     runtime.start()
     from tfrespam.models.ensemble import average
 
     try:
-        model = average([_load_keras(file) for file in weights], views)
+        model = average([run.network() for run in members], views)
     except ValueError as error:
         raise UserError(str(error)) from None
-    facts = _together([_facts(run, config) for run, config in zip(folders, configs, strict=True)])
-    facts |= {"views": views, "weights": [file_hash(file) for file in weights]}
-    if len(folders) == 1 and views == "none":
-        facts |= {"metrics": _scores(folders[0], threshold)}
-    path = export_model(model, models_dir or configs[0].get("models_dir", "saved_models"),
-                        name or configs[0].get("name", folders[0].name), facts, threshold=threshold,
-                        also=None if format == "saved_model" else format)  # fmt: skip
-    cli.console.print(f"exported {', '.join(map(str, weights))} as {path}")
-    cli.console.print(f"Next: python -m tfrespam.predict PICTURES --model {path} --output DIR")
+    facts = _together([run.facts for run in members])
+    facts |= {"views": views, "weights": [file_hash(file) for file in files], "note": note}
+    pictures = {}
+    if held_out or calibrate:
+        model, found, pictures = _judged(model, judges or members, views, calibrate, threshold, data_dir)
+        facts |= found
+    elif len(members) == 1 and views == "none":
+        facts |= {"metrics": _scores(members[0].folder, threshold)}
+    config = members[0].config
+    path = export_model(model, models_dir or config.get("models_dir", "saved_models"),
+                        name or config.get("name", members[0].folder.name), facts, threshold=threshold,
+                        also=None if format == "saved_model" else format, pictures=pictures, half=weights == "float16")
+    cli.console.print(f"exported {', '.join(map(str, files))} as {path}")
+    cli.console.print(f"Next: python -m tfrespam.predict PICTURES --model {cli.quoted(path)} --output DIR")
+
+
+def _judged(model, runs: list[Run], views: str, calibrate: bool, threshold: float, data_dir: str | None) -> tuple:
+    """The model, calibrated if asked; what the held-out folds of `runs` tell about it; PNG files for its folder."""
+    from tfrespam.models.ensemble import average
+    from tfrespam.training import held_out
+
+    found = held_out.collect([(average([run.network()], views), run.experiment(data_dir), run) for run in runs])
+    facts, pictures = {}, {}
+    if calibrate:
+        fitted = held_out.calibrate(found)
+        facts["calibration"] = fitted.facts(found)
+        pictures["reliability.png"] = held_out.reliability_png(fitted)
+        model = held_out.with_temperature(model, fitted.temperature)
+    first = runs[0].facts
+    summary = found.summary(threshold, model=first["model"], experiment=first["experiment"],
+                            dataset=first["data"]["dataset"], protocol=first["data"]["protocol"])  # fmt: skip
+    return model, facts | {"metrics": {f"held out by {len(runs)} runs": _shortened(summary)}}, pictures
 
 
 def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapping[str, Any], *,
-                 threshold: float = 0.5, keep_aspect: bool | None = None, also: str | None = None) -> Path:  # fmt: skip
+                 threshold: float = 0.5, keep_aspect: bool | None = None, also: str | None = None,
+                 pictures: Mapping[str, bytes] | None = None, half: bool = False) -> Path:  # fmt: skip
     """Writes `<models_dir>/<name>/<next version>/`: SavedModel, warm-up requests, metadata.json, model_card.md.
 
     The folder appears under its number only after the graph on disk has given the model's own probabilities. Exports
     of the same name wait for each other; no version is ever overwritten.
 
     Args:
-        model: Keras model with the square input (N, S, S, 1). Its side outputs, and what only they need, stay behind.
+        model: Keras model with the square input (N, S, S, C), C pictures side by side. Its side outputs, and what only
+            they need, stay behind.
         models_dir: Home of exported models.
         name: The experiment's folder there.
-        metadata: What is known about the model (see `describe`); written beside what the export itself knows.
+        metadata: What is known about the model (see `tfrespam.training.runs.describe`), written beside what the export
+            itself knows.
         threshold: Probability from which a pixel belongs to the mask.
         keep_aspect: Whether pictures are squared with black margins rather than stretched (default: yes for models
             trained on whole films).
         also: Another format that the folder holds too: "onnx", "openvino" or "litert".
+        pictures: Files that the folder holds too, by name.
+        half: Whether kernels are stored as float16; those of `model` are rounded, in place.
 
     Raises:
         UserError: The model gives NaN, or the exported graph or the other format differs from it.
@@ -77,27 +122,38 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
     from tfrespam.files import whole_directory
     from tfrespam.models.blocks import without_sides
     from tfrespam.serving.film import film_threshold, tile_shares
+    from tfrespam.serving.frozen import round_kernels
     from tfrespam.serving.saved_model import fingerprint, versions
     from tfrespam.serving.signatures import export_archive
     from tfrespam.serving.warmup import write_warmup
 
     model = without_sides(model)
+    if half:
+        round_kernels(model)
     data = {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
     if keep_aspect is None:
         keep_aspect = data["view"] == "film"
     size, shares = _image_size(model), tile_shares(data["view"], data["context"])
-    film_level = film_threshold(data["view"], threshold)
+    if also and model.input_shape[-1] != 1:
+        raise UserError(f"--format {also} is written for networks that take one picture. This one takes "
+                        f"{model.input_shape[-1]} side by side: export it as saved_model")
+    film_level = film_threshold(data["view"], threshold, (metadata.get("calibration") or {}).get("temperature", 1.0))
+    if not is_plain_name(name):
+        raise UserError(f"--name must be a plain folder name under the models' home. Received: {name!r}")
     with _alone(Path(models_dir) / name) as experiment:
         version = max(versions(experiment), default=0) + 1
         with whole_directory(experiment / str(version)) as folder:
-            export_archive(model, folder, size, threshold, keep_aspect, shares, film_level)
+            export_archive(model, folder, size, threshold, keep_aspect, shares, film_level, half=half)
             about = _about(model, metadata.get("flops")) | {"name": name, "version": version, "image_size": size,
                                                             "threshold": threshold, "keep_aspect": keep_aspect,
-                                                            "tile_shares": shares, "film_threshold": film_level}
+                                                            "tile_shares": shares, "film_threshold": film_level,
+                                                            "kernels": "float16" if half else "float32"}
             _check_parity(model, folder, size)
             if also:
                 _convert(model, folder, size, also)
-            write_warmup(folder, size)
+            write_warmup(folder, size, model.input_shape[-1])
+            for file, content in (pictures or {}).items():
+                (folder / file).write_bytes(content)
             _describe(folder, {**metadata, **about, "sha256": fingerprint(folder)})
     return experiment / str(version)
 
@@ -133,10 +189,8 @@ def _convert(model, folder: Path, size: int, kind: str) -> None:
 
 def _scores(run: Path, threshold: float) -> dict[str, Any]:
     """What training found out about the weights that it selected, by split; {} at another threshold."""
-    import json
-
     files = {split: run / split / "summary.json" for split in ("validation", "test")}
-    found = {split: json.loads(file.read_text(encoding="utf-8")) for split, file in files.items() if file.is_file()}
+    found = {split: read_json(file, REMOVE) for split, file in files.items() if file.is_file()}
     return {split: _shortened(summary) for split, summary in found.items() if summary["threshold"] == threshold}
 
 
@@ -144,29 +198,6 @@ def _shortened(summary: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("dataset", "protocol", "n_images", "n_patients", "threshold", "coverage", "metrics", "trivial", "skill",
             "leak_audit")  # fmt: skip
     return {key: summary[key] for key in kept if key in summary}
-
-
-def describe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What metadata.json says about a training: from the experiment as a nested dict (`config.yaml`)."""
-    model = config.get("model", {})
-    return {
-        "experiment": config.get("name", ""),
-        "model": model.get("name", ""),
-        "width": model.get("width", 1.0),
-        "options": model.get("options", {}),
-        "data": config.get("data", {}),
-        "augment": config.get("augment", {}),
-        "training": config.get("training", {}),
-        "seed": config.get("seed"),
-    }
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, by which an export knows the weights that it was made from."""
-    import hashlib
-
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def exported_from(weights: Path, models_dir: str | os.PathLike, name: str) -> Path | None:
@@ -180,14 +211,6 @@ def exported_from(weights: Path, models_dir: str | os.PathLike, name: str) -> Pa
         if is_saved_model(path) and metadata.get("weights") == [digest] and metadata.get("views", "none") == "none":
             return path
     return None
-
-
-def _facts(run: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What training wrote down about the run: settings, identities of its training examples, trivial masks."""
-    import json
-
-    known = run / "facts.json"
-    return json.loads(known.read_text(encoding="utf-8")) if known.is_file() else describe(config)
 
 
 def _together(facts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -204,10 +227,11 @@ def _about(model, flops: int | None) -> dict[str, Any]:
 
     from tfrespam import provenance
     from tfrespam.models.flops import count_flops
-    from tfrespam.serving.signatures import MAX_PIXELS, SIGNATURES
+    from tfrespam.serving.signatures import MAX_PIXELS, signatures
 
     return {
-        "signatures": SIGNATURES,
+        "signatures": signatures(model.input_shape[-1]),
+        "channels": model.input_shape[-1],
         "input_meaning": "a grey picture, bright = dense tissue; grey values, resizing and normalisation are the "
                          "graph's own business",
         "max_pixels": MAX_PIXELS,
@@ -224,8 +248,8 @@ def _about(model, flops: int | None) -> dict[str, Any]:
 
 def _image_size(model) -> int:
     shape = model.input_shape
-    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2] or shape[3] != 1:
-        raise UserError(f"only models with a square grey input (N, S, S, 1) can be exported. Received: {shape}")
+    if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
+        raise UserError(f"only models with a square input (N, S, S, C) can be exported. Received: {shape}")
     return shape[1]
 
 
@@ -249,7 +273,7 @@ def _check_parity(model, folder: Path, size: int) -> None:
 
     from tfrespam.serving.saved_model import load
 
-    images = np.random.default_rng(0).random((2, size, size, 1), np.float32)
+    images = np.random.default_rng(0).random((2, size, size, model.input_shape[-1]), np.float32)
     with tf.device("CPU:0"):  # a GPU may round to TF32 and choose other kernels each time
         expected = tf.function(lambda image: model(image, training=False))(images)
         exported = load(folder).predict_images(images)
@@ -257,42 +281,6 @@ def _check_parity(model, folder: Path, size: int) -> None:
     if not difference <= PARITY:  # NaN is not
         raise UserError(f"the exported graph differs from the model by {difference:g}; expected at most {PARITY:g}. "
                         "Nothing was published" + (": the weights give NaN" if difference != difference else ""))
-
-
-def _read_config(run: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"RUN must be the folder of a training run, with its config.yaml. Received: {run}") from None
-    except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"{run / 'config.yaml'} cannot be read: {error}") from None
-    if not isinstance(config, dict):
-        raise UserError(f"{run / 'config.yaml'} must hold an experiment's settings. Received: {config!r}")
-    return config
-
-
-def _weights(run: Path, config: Mapping[str, Any]) -> Path:
-    """What the run selected (`training.select`), or the other one when that is not there."""
-    select = config.get("training", {}).get("select", "best")
-    names = sorted(["best.keras", "last.keras"], key=lambda name: name != f"{select}.keras")
-    found = [run / name for name in names if (run / name).is_file()]
-    if not found:
-        raise UserError(f"{run} holds neither best.keras nor last.keras: its training has not finished an epoch yet")
-    return found[0]
-
-
-def _load_keras(path: Path):
-    import keras
-
-    import tfrespam.layers
-    import tfrespam.models  # noqa: F401  both register what the file names
-
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} cannot be loaded ({str(error).splitlines()[0]}). Was it written whole?") from None
 
 
 def main() -> None:

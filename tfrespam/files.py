@@ -2,8 +2,10 @@
 
 import contextlib
 import csv
+import errno
 import fcntl
 import glob
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +13,8 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tfrespam.errors import UserError
 
 
 def _sync(path: Path) -> None:
@@ -36,11 +40,18 @@ def whole_file(path: str | os.PathLike) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        _name(error, path)
         raise
     finally:
         os.close(descriptor)
+
+
+def _name(error: BaseException, path: Path) -> None:
+    """A system's error on writing does not tell of itself which file it was."""
+    if isinstance(error, OSError) and error.errno and error.filename is None:
+        error.filename = os.fspath(path)
 
 
 def _create(path: Path) -> int:
@@ -80,6 +91,15 @@ def alone(path: str | os.PathLike) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
+def only_one(path: str | os.PathLike, advice: str) -> Iterator[None]:
+    """A block for one process at a time with `path`, as in `alone`. Raises UserError in every other one."""
+    with alone(path) as free:
+        if not free:
+            raise UserError(f"{path} is in use by another process. {advice}")
+        yield
+
+
+@contextlib.contextmanager
 def whole_directory(path: str | os.PathLike) -> Iterator[Path]:
     """Yields an empty folder beside `path` that is renamed to `path` when the block ends without an error.
 
@@ -95,6 +115,9 @@ def whole_directory(path: str | os.PathLike) -> Iterator[Path]:
             yield temporary
             os.chmod(temporary, 0o777 & ~_umask())
             _replace_directory(temporary, path)
+        except OSError as error:
+            _name(error, path)
+            raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -118,13 +141,25 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _replace_directory(new: Path, path: Path) -> None:
-    if not path.exists():
+    """Sets aside what is there, as often as another process comes in between."""
+    aside: list[Path] = []
+    while not _renamed(new, path):
+        aside.append(Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.replaced-")))
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path, aside[-1])
+    for old in aside:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _renamed(new: Path, path: Path) -> bool:
+    """Whether `new` could take the name; not where a folder with files has it."""
+    try:
         os.rename(new, path)
-        return
-    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.replaced-"))
-    os.rename(path, old)
-    os.rename(new, path)
-    shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def _umask() -> int:
@@ -133,15 +168,51 @@ def _umask() -> int:
     return mask
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether `name`, as a folder of a home, stays in it and is seen there."""
+    return bool(name) and "/" not in name and not name.startswith(".")
+
+
+def file_hash(path: str | os.PathLike) -> str:
+    """SHA-256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_SEAL = "sha256.json"
+
+
+def seal(folder: Path) -> None:
+    """Writes down the digest of every file in `folder`: many formats do not notice that a bit has changed."""
+    write_json(folder / _SEAL, {file.name: file_hash(file) for file in sorted(folder.iterdir())})
+
+
+def check_seal(folder: Path) -> None:
+    """Raises ValueError or OSError when a file is not as it was sealed; a folder without a seal is let pass."""
+    if (folder / _SEAL).exists():
+        for name, digest in json.loads((folder / _SEAL).read_text(encoding="utf-8")).items():
+            if file_hash(folder / name) != digest:
+                raise ValueError(f"{name} is not as it was written")
+
+
 def write_json(path: str | os.PathLike, value: Any) -> None:
     """Writes `value` as indented JSON, whole or not at all; NaN becomes null."""
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(_plain(value), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def read_json(path: str | os.PathLike, advice: str) -> dict[str, Any]:
+    """What `write_json` wrote, an object. Raises UserError, with the advice, when the file is damaged."""
+    try:
+        return dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}). {advice}") from None
+
+
 def write_csv(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]], fields: Sequence[str] | None = None) -> None:
     """Writes `rows` under a header (`fields`, or the first row's keys), whole or not at all."""
-    with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8",
+                                              errors="surrogateescape") as file:
         writer = csv.DictWriter(file, fields or list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)

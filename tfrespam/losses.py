@@ -17,6 +17,9 @@ the pixels of one picture overflow float16.
 | focal | alpha_t (1 - p_t)^2 cross-entropy | Lin 2017, doi 10.1109/ICCV.2017.324 |
 | tversky | 1 - Tversky index, misses 0.7, false alarms 0.3 | Salehi 2017, doi 10.1007/978-3-319-67389-9_44 |
 | boundary | bce, weight 5 within 3 pixels of the outline | after Ronneberger 2015, doi 10.1007/978-3-319-24574-4_28 |
+| projection | 1 - Dice of rows and columns with the mask's box | Tian 2021, doi 10.1109/CVPR46437.2021.00540 |
+
+The loss `box` of the stage `train` is `projection` and beside it `tfrespam.affinity`: boxes instead of masks.
 
 An empty mask with an empty prediction costs 0 in each of them.
 """
@@ -119,6 +122,38 @@ def boundary(mask, probability, radius=3, weight=5.0):
     return _sum(weights * _cross_entropy(mask, probability)) / _sum(weights)
 
 
+def bounding_box(mask):
+    """1 inside the smallest upright box around the mask's pixels, nothing for an empty mask; float32 (N, H, W, 1)."""
+    rows, columns = (_between(ops.max(mask, axis=other, keepdims=True), axis) for axis, other in ((1, 2), (2, 1)))
+    return rows * columns
+
+
+def _between(line, axis):
+    """1 from the first to the last pixel of a line that is not 0."""
+    line = ops.cast(line > 0, "float32")
+    reached, left = ops.cumsum(line, axis), ops.flip(ops.cumsum(ops.flip(line, axis), axis), axis)
+    return ops.cast((reached > 0) & (left > 0), "float32")
+
+
+def projection(mask, probability, least_fill=0.0, most_fill=1.0):
+    """What of a mask a box tells: which rows and columns it reaches, and which not. Nothing else of it is looked at.
+
+    On demand also what is known of all masses alike: the share of its box that a mass fills lies within bounds, and
+    what is beyond them is added (Kervadec 2020, PMLR 121:365, has such bounds; here the penalty is linear).
+    """
+    box = bounding_box(mask)
+    pairs = [(ops.max(box, axis), ops.max(probability, axis)) for axis in (1, 2)]  # (N, side, 1) each
+    fill = _sum(box * probability) / ops.maximum(_sum(box), 1.0)
+    bounds = ops.cast(_sum(box) > 0, "float32") * (ops.relu(least_fill - fill) + ops.relu(fill - most_fill))
+    return sum(1.0 - _line_dice(*pair) for pair in pairs) / 2 + bounds
+
+
+def _line_dice(one, other):
+    """Dice with squares in the denominator, as the source has it: where both agree, 0.5 and 0.5 cost nothing."""
+    hit = 2.0 * ops.sum(one * other, (1, 2)) + _SMOOTH
+    return hit / (ops.sum(ops.square(one), (1, 2)) + ops.sum(ops.square(other), (1, 2)) + _SMOOTH)
+
+
 _LOSSES = {
     "bce": bce,
     "dice": dice,
@@ -131,6 +166,7 @@ _LOSSES = {
     "focal": focal,
     "tversky": tversky,
     "boundary": boundary,
+    "projection": projection,
 }
 
 

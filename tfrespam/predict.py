@@ -56,7 +56,7 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
         dicom_sr: Whether to write <name>_sr.dcm, a DICOM report of area and longest diameter, and <name>_seg.dcm.
         patient_ids: Whether predictions.csv names DICOM patients by their IDs instead of by a hash.
     """
-    from tfrespam.files import write_csv
+    from tfrespam.files import only_one, write_csv
     from tfrespam.serving import cases as on_their_way
     from tfrespam.serving.dicom_out import Wanted
 
@@ -67,8 +67,11 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
                 "patient_ids": patient_ids, "dicom": Wanted(dicom_seg, dicom_probability, dicom_sr),
                 "algorithms": _algorithms(segmenter, served_name, threshold)}  # fmt: skip
-    rows = _predict(cases, segmenter, Path(output), settings, batch_size, 1 if server is None else IN_FLIGHT)
-    write_csv(Path(output) / "predictions.csv", rows, FIELDS)
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder, "Wait for it, or choose another --output"):
+        rows = _predict(cases, segmenter, folder, settings, batch_size, 1 if server is None else IN_FLIGHT)
+        write_csv(folder / "predictions.csv", rows, FIELDS)
     _say(cases, rows, place, output)
 
 
@@ -118,6 +121,7 @@ def _segmenter(model: str | None, models_dir: str, server: str | None, served_na
 
     if server is None:
         path = _model_path(model, models_dir)
+        saved_model.refuse_pairs(saved_model.read_metadata(path), path)
         runtime.load_tensorflow()
         return saved_model.load(path), str(path)
     from tfrespam.serving.client import Client, newest_version

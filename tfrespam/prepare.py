@@ -13,6 +13,7 @@ from typing import Literal
 from tfrespam import cli
 from tfrespam.config import Experiment
 from tfrespam.errors import UserError
+from tfrespam.files import is_plain_name
 
 
 def prepare(
@@ -28,7 +29,8 @@ def prepare(
     """Reads mammograms and masks, repairs what can be repaired, and stores training examples.
 
     Args:
-        source: A CBIS-DDSM download (case-list, NBIA or Kaggle layout), INbreast, or a folder with images/ and masks/.
+        source: A CBIS-DDSM download (case-list, NBIA or Kaggle layout), INbreast, CDD-CESM, mini-MIAS, BUSI, or a
+            folder with images/ and masks/.
         data_dir: Home of the prepared data sets (default: $TFRESPAM_DATA_DIR, or datasets/).
         name: Name of the data set (default: the source's own).
         view: "roi" for a crop around each lesion, "film" for the whole breast.
@@ -40,7 +42,8 @@ def prepare(
     home = Path(data_dir or Experiment().data_dir)
     path = prepare_source(Path(source), home, name, view, context, image_size, workers, beam_runner)
     dataset = path.parent.name
-    cli.console.print(f"Next: python -m tfrespam.train --config FILE --data_dir {home} --data.dataset {dataset}")
+    cli.console.print("Next: python -m tfrespam.train --config FILE "
+                      f"--data_dir {cli.quoted(home)} --data.dataset {cli.quoted(dataset)}")
 
 
 def prepare_source(source: Path, home: Path, name: str | None, view: str, context: float, image_size: int,
@@ -51,10 +54,12 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     from tfrespam.data.sources import find_source
     from tfrespam.files import whole_directory
 
-    _check(context, image_size, workers)
+    _check(name, context, image_size, workers)
     if not source.is_dir():
         raise UserError(f"--source must be a folder that exists. Received: {source}")
     module = find_source(source)
+    if view not in getattr(module, "VIEWS", (view,)):
+        raise UserError(f"--view {view} cannot be made from {module.NAME}. Expected: {', '.join(module.VIEWS)}")
     inventory = module.scan(source)
     name = name or inventory.name
     path = home / name / config_name(view, context, image_size)
@@ -106,11 +111,13 @@ def prepare_copies(prepared) -> Path:
     return path
 
 
-def _check(context: float, image_size: int, workers: int | None) -> None:
+def _check(name: str | None, context: float, image_size: int, workers: int | None) -> None:
     if context < 1:
         raise UserError(f"--context must be at least 1 (the lesion's own box). Received: {context}")
     if image_size < 32:
         raise UserError(f"--image_size must be at least 32 pixels. Received: {image_size}")
+    if name is not None and not is_plain_name(name):  # it becomes a folder of the home
+        raise UserError(f"--name must be a plain folder name. Received: {name!r}")
     if workers is not None and workers < 1:
         raise UserError(f"--workers must be 1 or more. Received: {workers}")
 
@@ -120,7 +127,7 @@ def _fingerprint(source: Path, inventory) -> str:
     digest = hashlib.sha256(repr((inventory.films, inventory.ledger)).encode())
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
         state = file.stat()
-        digest.update(f"{file.relative_to(source)} {state.st_size} {state.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{file.relative_to(source)} {state.st_size} {state.st_mtime_ns}\n"))
     return digest.hexdigest()
 
 
@@ -205,21 +212,29 @@ def _finish(folder: Path, facts: dict) -> None:
 
     from tfrespam import provenance
     from tfrespam.data.builder import VERSION, read_index
+    from tfrespam.data.prepared import Prepared
     from tfrespam.files import write_csv, write_json
 
     index = read_index(folder / VERSION)
     write_csv(folder / "index.csv", index)
     coverage = np.array([row["mass_pixels"] for row in index]) / facts["image_size"] ** 2
+    if not coverage.any():
+        raise UserError(f"no picture holds a pixel of its mass: all masses vanish at {facts['image_size']} pixels. "
+                        "Make --image_size larger")  # fmt: skip
     counts = {"examples": len(index), "patients": len({row["patient_id"] for row in index}),
-              "median_coverage": float(np.median(coverage))}  # fmt: skip
-    write_json(folder / "dataset.json", {**facts, **counts, "version": VERSION, "command": provenance.command(),
-                                         "versions": provenance.versions(), "git": provenance.git()})  # fmt: skip
+              "without_mass": int((coverage == 0).sum()), "median_coverage": float(np.median(coverage))}  # fmt: skip
+    origin = {"command": provenance.command(), "versions": provenance.versions(), "git": provenance.git()}
+    write_json(folder / "dataset.json", {**facts, **counts, "version": VERSION,
+                                         "index_sha256": Prepared(folder).digest, **origin})  # fmt: skip
 
 
 def _say(path: Path, ledger: list) -> None:
     facts = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
     actions = ", ".join(f"{count} {action}" for action, count in Counter(row.action for row in ledger).most_common())
     cli.console.print(f"ledger: {len(ledger)} lesions of the list: {actions}")
+    if facts["without_mass"]:
+        cli.console.print(f"note: {facts['without_mass']} pictures hold no pixel of their mass, which is too small for "
+                          f"{facts['image_size']} pixels a side; they count as pictures without one")  # fmt: skip
     cli.console.print(f"{facts['examples']} examples of {facts['patients']} patients; median coverage (share of a "
                       f"picture that is mass) {facts['median_coverage']:.3f}\n{path}")
 

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -23,10 +24,11 @@ def versions() -> dict[str, str]:
 
 
 def command() -> str:
-    """The command line of this process, as a user would type it again."""
+    """The command line of this process, on one line, as a user would type it again."""
     name = Path(sys.argv[0]).stem
-    start = f"python -m tfrespam.{name}" if Path(sys.argv[0]).parent.name == "tfrespam" else sys.argv[0]
-    return " ".join([start, *sys.argv[1:]])
+    start = f"python -m tfrespam.{name}" if Path(sys.argv[0]).parent.name == "tfrespam" else shlex.quote(sys.argv[0])
+    typed = " ".join([start, *map(shlex.quote, sys.argv[1:])]).replace("\n", "'$'\\n''")
+    return os.fsencode(typed).decode("utf-8", "backslashreplace")  # file names need not be UTF-8; what is written must
 
 
 def git() -> str:

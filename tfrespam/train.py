@@ -7,6 +7,7 @@ patients never seen.
 import contextlib
 import dataclasses
 import hashlib
+import importlib
 import json
 import os
 import signal
@@ -15,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfrespam import cli
-from tfrespam.config import Experiment, check, identity
+from tfrespam.config import LEAKING, Experiment, check, identity
 from tfrespam.errors import UserError
-from tfrespam.files import alone
+from tfrespam.files import only_one
 from tfrespam.workplace import workplace
 
 # What `python -m tfrespam.train` does when no --config is named.
@@ -36,12 +37,14 @@ EMBEDDED = {
 }
 PHANTOM_PATIENTS = 90
 EXAMPLES = "examples"  # folder of a run
+ANEW = "Remove the run's folder to train anew"
 
 
 def train(experiment: Experiment) -> None:
     """Trains, exports and evaluates a network; a killed run goes on where it was.
 
     Without options: makes a synthetic (phantom) data set and trains a small ResPAM U-Net on it, in minutes.
+    `--verify RUN` in place of all options repeats a recorded run and compares, as the stage `verify` does.
     """
     check(experiment)
     place = workplace(experiment.strategy)
@@ -51,10 +54,7 @@ def train(experiment: Experiment) -> None:
         _help(experiment, prepared, folder)
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder / ".lock") as free:
-        if not free:  # two processes would overwrite each other's weights
-            raise UserError(f"{folder} is in use by another process that trains the same experiment. "
-                            "Wait for it, or change --name or --seed")  # fmt: skip
+    with only_one(folder / ".lock", "It trains the same experiment: wait for it, or change --name or --seed"):
         _same_data(prepared, folder)
         with _tensorboard(experiment, folder):
             _work(experiment, prepared, folder)
@@ -100,18 +100,18 @@ def run_folder(experiment: Experiment) -> Path:
     """runs/<experiment>/<protocol>-fold<k>-seed<s>-<hash of all settings>: equal settings go on, others start anew."""
     digest = hashlib.sha256(json.dumps(identity(experiment), sort_keys=True, default=str).encode()).hexdigest()[:8]
     data = experiment.data
-    fold = "" if data.protocol == "paper" else f"-fold{data.fold}"
+    fold = "" if data.protocol in LEAKING else f"-fold{data.fold}"
     return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"
 
 
 def _same_data(prepared, folder: Path) -> None:
     """A run that goes on with other examples than it began with would be neither the one nor the other."""
-    from tfrespam.files import write_json
+    from tfrespam.files import read_json, write_json
 
     known, now = folder / "data.json", prepared.digest
     if not known.exists():
         write_json(known, {"index_sha256": now})
-    elif json.loads(known.read_text(encoding="utf-8"))["index_sha256"] != now:
+    elif read_json(known, ANEW).get("index_sha256") != now:
         raise UserError(f"the examples in {prepared.path} are no longer those that {folder} was begun with. "
                         "Choose another --name, or remove that folder to train anew")  # fmt: skip
 
@@ -164,7 +164,7 @@ def _run(experiment: Experiment, prepared, folder: Path) -> None:
     trained = protocols.identities(prepared.table, parts["train"])
     for split in ("validation", "test"):
         audit = protocols.leak_audit(prepared.table, parts[split], trained)
-        protocols.refuse_leaks(audit, data.protocol)
+        protocols.refuse_leaks(audit, data.protocol, split)
         cli.console.print(f"{split}: {parts[split].sum()} of {len(parts[split])} examples; leak audit "
                           + ", ".join(f"{kind} {count}" for kind, count in audit.items()))  # fmt: skip
     model = _fit(experiment, prepared, parts, folder, devices)
@@ -194,6 +194,9 @@ def _parts(experiment: Experiment, prepared) -> dict:
         if not parts[split].any():
             raise UserError(f"split {split!r} of protocol {data.protocol!r}, fold {data.fold}, holds no example in "
                             f"{prepared.path}. Choose another --data.fold or prepare more patients")
+    if not prepared.table["mass_pixels"][parts["train"]].any():
+        raise UserError(f"no training picture of {prepared.path} holds a pixel of a mass: there is nothing to learn. "
+                        "Prepare with a larger --image_size")
     return parts
 
 
@@ -211,16 +214,17 @@ def _write_config(experiment: Experiment, folder: Path) -> None:
 
 def _fit(experiment: Experiment, prepared, parts: dict, folder: Path, devices):
     """Trains, or goes on training; returns the model that the experiment selects."""
-    import keras
-
+    from tfrespam.data.pipeline import damage_told
+    from tfrespam.models.stored import load_network
     from tfrespam.training.fit import fit
     from tfrespam.training.recorder import save_model
 
     finished = folder / "last.keras"
     if not finished.exists():
-        model = fit(experiment, prepared, parts, folder, devices)
+        with damage_told(prepared):
+            model = fit(experiment, prepared, parts, folder, devices)
         save_model(model, finished)
-    return keras.saving.load_model(selected(experiment, folder), compile=False)
+    return load_network(selected(experiment, folder))
 
 
 def selected(experiment: Experiment, folder: Path) -> Path:
@@ -232,12 +236,13 @@ def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model
     """Exports the model, judges the exported graph, draws the curve, and writes summary.json last of all."""
     from tfrespam import evaluate
     from tfrespam.evaluation.trivial import TrivialMasks
-    from tfrespam.export import describe, export_model, exported_from, file_hash, record_scores
-    from tfrespam.files import write_json
+    from tfrespam.export import export_model, exported_from, record_scores
+    from tfrespam.files import file_hash, read_json, write_json
     from tfrespam.serving import saved_model
     from tfrespam.training.pictures import loss_curve
+    from tfrespam.training.runs import describe
 
-    history = json.loads((folder / "state" / "state.json").read_text(encoding="utf-8"))["history"]
+    history = read_json(folder / "state" / "state.json", ANEW)["history"]
     loss_curve(history, folder / "loss_curve.png", f"{experiment.model.name}, {experiment.data.protocol}")
     weights = selected(experiment, folder)
     path = exported_from(weights, experiment.models_dir, experiment.name)
@@ -251,7 +256,8 @@ def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model
     exported = saved_model.load(path)
     summaries = {split: evaluate.judge(exported, prepared, experiment.data, split, folder / split)
                  for split in ("validation", "test") if parts[split].any()}  # fmt: skip
-    record_scores(path, summaries)
+    learnt = ("validation",) if experiment.data.protocol == "all" else ()  # what it has learnt by heart is no score
+    record_scores(path, {split: found for split, found in summaries.items() if split not in learnt})
     _write_examples(prepared, parts["test" if "test" in summaries else "validation"], folder / EXAMPLES)
     write_json(folder / "summary.json", summaries.get("test", summaries["validation"]))
 
@@ -271,20 +277,25 @@ def _write_examples(prepared, judged, folder: Path, count: int = 12) -> None:
 
 def _say(experiment: Experiment, folder: Path) -> None:
     from tfrespam import evaluate
+    from tfrespam.files import read_json
 
     exported = _exported(experiment, folder)
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = read_json(folder / "summary.json", "Remove it, and the run is judged again")
     evaluate.say(summary, folder)
-    data = experiment.data_dir
+    run, model, data = map(cli.quoted, (folder, exported, experiment.data_dir))
     cli.console.print(f"""
 run        {folder}  (history.csv, loss_curve.png, per-image results)
 model      {exported}
-next       tensorboard --logdir {folder}
-           python -m tfrespam.predict {folder / EXAMPLES} --model {exported} --output predictions
-           python -m tfrespam.evaluate --model {exported} --data_dir {data} --split train --output evaluation""")
+next       tensorboard --logdir {run}
+           python -m tfrespam.predict {cli.quoted(folder / EXAMPLES)} --model {model} --output predictions
+           python -m tfrespam.evaluate --model {model} --data_dir {data} --split train --output evaluation""")
 
 
 def main() -> None:
+    option, _, run = (sys.argv[1:] or [""])[0].partition("=")
+    if option == "--verify":  # the work of a stage above this one
+        importlib.import_module("tfrespam.verify").main([*filter(None, [run]), *sys.argv[2:]])
+        return
     cli.run(train_from_options, signature=Experiment, defaults=EMBEDDED)
 
 

@@ -1,5 +1,6 @@
 """Stage `tune`: a search over an experiment's settings with KerasTuner, on patients that judge nothing else."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from tfrespam import cli
-from tfrespam.config import Experiment, check
+from tfrespam.config import LEAKING, Experiment, check
 from tfrespam.errors import UserError
+from tfrespam.files import only_one, read_json
 
 MEMBERS = ("width", "reduction", "fusion", "loss_weight", "learning_rate", "augmentation")
 
@@ -53,12 +55,21 @@ def tune(
     if trials < 1:
         raise UserError(f"--trials must be 1 or more. Received: {trials}")
     folder = Path(output or f"runs/tune/{base.name}-{method}")
-    _same_search(folder, base, method, searched)
-    table = _search(base, method, trials, searched, folder)
-    if table:
-        _tell(table, searched, folder)
-        if apply:
-            _write_best(base, table, searched, Path(apply))
+    folder.mkdir(parents=True, exist_ok=True)
+    with _held(folder):
+        _same_search(folder, base, method, searched)
+        table = _search(base, method, trials, searched, folder)
+        if table:
+            _tell(table, searched, folder)
+            if apply:
+                _write_best(base, table, searched, Path(apply))
+
+
+def _held(folder: Path) -> contextlib.AbstractContextManager:
+    """For one process alone, but for those that search together."""
+    if os.environ.get("KERASTUNER_TUNER_ID"):
+        return contextlib.nullcontext()
+    return only_one(folder, "It searches the same: wait for it, or choose another --output")
 
 
 def _base(file: str, epochs: int | None, data_dir: str | None, seed: int | None) -> Experiment:
@@ -69,8 +80,8 @@ def _base(file: str, epochs: int | None, data_dir: str | None, seed: int | None)
     base = dataclasses.replace(base, training=training, data_dir=data_dir or base.data_dir,
                                seed=base.seed if seed is None else seed)  # fmt: skip
     check(base)
-    if base.data.protocol == "paper":
-        raise UserError("protocol 'paper' has copies of each lesion in every part, so no split of it can judge. "
+    if base.data.protocol in LEAKING:
+        raise UserError(f"protocol {base.data.protocol!r} trains on what it looks at, so no split of it can judge. "
                         "Use an experiment with protocol official or folds")  # fmt: skip
     return base
 
@@ -94,7 +105,7 @@ def _same_search(folder: Path, base: Experiment, method: str, searched: tuple[st
     known = folder / "search.json"
     if not known.exists():
         write_json(known, {"settings": digest})
-    elif json.loads(known.read_text(encoding="utf-8"))["settings"] != digest:
+    elif read_json(known, "Remove the folder to search anew").get("settings") != digest:
         raise UserError(f"{folder} holds a search with other settings. Choose another --output, or remove it")
 
 
@@ -102,8 +113,10 @@ def _search(base: Experiment, method: str, trials: int, searched: tuple[str, ...
     """Runs what is left of the search; returns the table, the default's row included; nothing for a worker."""
     from tfrespam import runtime
     from tfrespam.data.prepared import find
+    from tfrespam.train import prepared_data
 
-    prepared = find(base.data_dir, base.data)
+    tuner_id = os.environ.get("KERASTUNER_TUNER_ID", "")  # several that start together must not all make it
+    prepared = find(base.data_dir, base.data) if tuner_id else prepared_data(base)
     runtime.start(base.seed, deterministic=base.training.deterministic, precision=base.training.precision)
     try:
         from tfrespam.training import search
@@ -115,7 +128,6 @@ def _search(base: Experiment, method: str, trials: int, searched: tuple[str, ...
     if not trial.steps or not trial.parts["validation"].any():
         raise UserError(f"{trial.parts['train'].sum()} training and {trial.parts['validation'].sum()} judging examples "
                         "are too few to search on. Prepare more, or make the experiment's batch_size smaller")
-    tuner_id = os.environ.get("KERASTUNER_TUNER_ID", "")
     board = keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
     tuner = search.tuner(method, trial, folder / "trials", trials)
     tuner.search(callbacks=[board], verbose=0)
@@ -133,7 +145,7 @@ def _default(folder: Path, train) -> dict:
     known = folder / "default.json"
     if not known.exists():
         write_json(known, train())
-    return json.loads(known.read_text(encoding="utf-8"))
+    return read_json(known, "Remove it, and the experiment as it is is trained again")
 
 
 def _tell(table: list[dict], searched: tuple[str, ...], folder: Path) -> None:
@@ -167,10 +179,10 @@ def _write_best(base: Experiment, table: list[dict], searched: tuple[str, ...], 
         settings.pop(place)
     head = (f"# The best of {len(table) - 1} trials: Dice {best['val_dice']:.4f} on a fifth of the training patients.\n"
             f"# {base.name} as it was gives {default['val_dice']:.4f} there.\n#\n"
-            f"#   {provenance.command()}\n#   python -m tfrespam.train --config {file}\n")  # fmt: skip
+            f"#   {provenance.command()}\n#   python -m tfrespam.train --config {cli.quoted(file)}\n")  # fmt: skip
     with whole_file(file) as temporary:
         temporary.write_text(head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    cli.console.print(f"best   {file}\nNext: python -m tfrespam.train --config {file}")
+    cli.console.print(f"best   {file}\nNext: python -m tfrespam.train --config {cli.quoted(file)}")
 
 
 def main() -> None:

@@ -2,16 +2,18 @@
 
 import csv
 import dataclasses
-import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tfrespam import cli
 from tfrespam.config import Experiment
 from tfrespam.errors import UserError
+from tfrespam.files import read_json
+from tfrespam.training.runs import Run
 
 WEIGHTS = ("best.keras", "last.keras")
+DAMAGED = "There is nothing left to compare with"
 
 
 def verify(*runs: str, data_dir: str | None = None, output: str | None = None, tolerance: float = 0.0) -> None:
@@ -70,10 +72,11 @@ def _note(found: dict[str, list[str]], what: str, difference: float, same: bool)
 
 def _weights(first: Path, second: Path) -> float:
     """Largest difference of any weight; infinite where the shapes differ."""
-    import keras
     import numpy as np
 
-    arrays = [keras.saving.load_model(path, compile=False).get_weights() for path in (first, second)]
+    from tfrespam.models.stored import load_network
+
+    arrays = [load_network(path).get_weights() for path in (first, second)]
     if [array.shape for array in arrays[0]] != [array.shape for array in arrays[1]]:
         return float("inf")
     return max((float(np.max(np.abs(one - other), initial=0)) for one, other in zip(*arrays, strict=True)), default=0.0)
@@ -84,7 +87,7 @@ def _history(run: Path) -> list[dict[str, str]]:
 
 
 def _images(run: Path) -> list[dict[str, str]]:
-    split = json.loads((run / "summary.json").read_text(encoding="utf-8"))["split"]
+    split = read_json(run / "summary.json", DAMAGED)["split"]
     return _rows(run / split / "per_image.csv")
 
 
@@ -114,33 +117,28 @@ def _experiment(run: Path, data_dir: str | None) -> Experiment:
     if missing:
         raise UserError(f"RUN must be the folder of a finished training run. Received: {run}, which lacks "
                         f"{', '.join(missing)}")  # fmt: skip
-    arguments = ["--config", str(run / "config.yaml"), *(["--data_dir", data_dir] if data_dir else [])]
-    return Experiment(**cli.parse(Experiment, arguments, "config.yaml")[1])
+    return Run(run).experiment(data_dir)
 
 
 def _same_data(run: Path, experiment: Experiment) -> None:
     from tfrespam.train import prepared_data
 
-    known = json.loads((run / "data.json").read_text(encoding="utf-8"))["index_sha256"]
-    prepared = prepared_data(experiment)
-    if prepared.digest != known:
-        raise UserError(f"the examples in {prepared.path} are not those that {run} was trained on. Prepare them as "
-                        "then, or name their home with --data_dir")  # fmt: skip
+    Run(run).check_data(prepared_data(experiment))
 
 
 def _say_environment(run: Path) -> None:
     """What differs between then and now, as far as it is written down."""
     from tfrespam import provenance
 
-    summary: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    summary = read_json(run / "summary.json", DAMAGED)
     then, now = summary["versions"] | {"source": summary["git"]}, provenance.versions() | {"source": provenance.git()}
     changed = [f"{name} {then.get(name, 'none')} -> {now.get(name, 'none')}" for name in sorted({*then, *now})
                if then.get(name) != now.get(name)]  # fmt: skip
     cli.console.print("changed since then: " + (", ".join(changed) or "nothing that is written down"))
 
 
-def main() -> None:
-    cli.run(verify)
+def main(args: Sequence[str] | None = None) -> None:
+    cli.run(verify, args)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,13 @@
 
 import importlib.util
 
+import numpy as np
 import pytest
 
+from tfrespam.data import cbis_ddsm
+from tfrespam.data.beam_readers import from_text, to_text
+from tfrespam.data.examples import CropPolicy, film_examples
+from tfrespam.data.records import Action
 from tfrespam.errors import UserError
 from tfrespam.prepare import prepare_source
 
@@ -22,6 +27,18 @@ def test_the_data_set_is_that_of_the_process_pool(download, prepared, tmp_path):
     for shard in shards:
         assert (path / "1.0.0" / shard).read_bytes() == (prepared.shards / shard).read_bytes()
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_results_come_through_a_shared_folder_as_they_are(download):
+    inventory = cbis_ddsm.scan(download)
+    examples, ledger = film_examples(cbis_ddsm.__name__, inventory.films[0], CropPolicy("roi", 1.6, 32))
+    read, rows = from_text(to_text(examples, ledger))
+    assert examples and rows == ledger and [type(row.action) for row in rows] == [Action] * len(rows)
+    for one, other in zip(examples, read, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+            assert type(one[name]) is type(other[name]), name
 
 
 @pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")

@@ -90,6 +90,19 @@ def test_paper_order_follows_the_seed_and_leaves_out_the_test_list():
     assert (first != other).any() and not (first & (data["split"] == "test")).any() and first.sum() == 200
 
 
+def test_all_trains_on_the_whole_training_list_and_keeps_the_test_list_apart():
+    data = many(60, 300, test_patients=10)
+    parts = protocols.parts(data, "all", fold=2)
+    np.testing.assert_array_equal(parts["train"], data["split"] == "train")
+    np.testing.assert_array_equal(parts["test"], data["split"] == "test")
+    np.testing.assert_array_equal(parts["validation"], (data["split"] == "train") & (data["fold"] == 2))
+    trained = protocols.identities(data, parts["train"])
+    protocols.refuse_leaks(protocols.leak_audit(data, parts["validation"], trained), "all")
+    seen = protocols.leak_audit(data, parts["train"], trained)  # as if the test list held them
+    with pytest.raises(UserError, match="protocol 'all' leaks"):
+        protocols.refuse_leaks(seen, "all", "test")
+
+
 TRAINED = [("A", "LEFT", "CC", 1, "train", 0), ("B", "LEFT", "CC", 1, "train", 0), ("D", "LEFT", "CC", 1, "train", 0)]
 
 
@@ -141,5 +154,5 @@ def test_excluded_films_take_no_part():
 
 
 def test_unknown_protocol_names_the_known_ones():
-    with pytest.raises(UserError, match="Expected one of official, folds, paper. Received: 'random'"):
+    with pytest.raises(UserError, match="Expected one of official, folds, paper, all. Received: 'random'"):
         protocols.parts(many(5, 5), "random")

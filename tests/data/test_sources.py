@@ -1,7 +1,8 @@
 import cbis_tree
+import other_sets
 import pytest
 
-from tfrespam.data import cbis_ddsm, folder, inbreast
+from tfrespam.data import busi, cbis_ddsm, cdd_cesm, folder, inbreast, mini_mias
 from tfrespam.data.sources import LOOKED_FOR, SOURCES, find_source
 from tfrespam.errors import UserError
 
@@ -10,7 +11,11 @@ def test_each_kind_of_download_finds_its_reader(tmp_path):
     cbis_tree.write(tmp_path / "a", [cbis_tree.Entry("P_00001")], "kaggle")
     for name in ("b/AllDICOMs", "b/AllXML", "c/images", "c/masks"):
         (tmp_path / name).mkdir(parents=True)
-    assert [find_source(tmp_path / name) for name in "abc"] == [cbis_ddsm, inbreast, folder]
+    other_sets.write_mias(tmp_path / "d", "REFNUM\nmdb001 G CIRC B 30 30 9\n", 64)
+    other_sets.write_busi(tmp_path / "e", 1, 1)
+    other_sets.write_cesm(tmp_path / "f", [("P1_L_DM_CC.jpg", None)])
+    found = [find_source(tmp_path / name) for name in "abcdef"]
+    assert found == [cbis_ddsm, inbreast, folder, mini_mias, busi, cdd_cesm]
 
 
 def test_an_unknown_folder_is_told_what_was_looked_for(tmp_path):

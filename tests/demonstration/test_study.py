@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from phantom_dicom import write_film
 
+from tfrespam.data import crop
 from tfrespam.demonstration import dicom_objects
 from tfrespam.demonstration.examples import examples
 from tfrespam.demonstration.study import CORNER, Study
@@ -58,13 +59,18 @@ def test_two_clicks_choose_a_region_with_the_margin_of_training():
     assert done.clicked(0, 0).box is None
 
 
-def test_a_box_at_the_rim_is_moved_into_the_picture():
-    network, study = Bright(), Study("a", disc(), box=(0, 0, 50, 50))
+def test_around_a_box_at_the_rim_is_black_beyond_the_film():
+    """As in training: the network is shown the square of the crop policy, wherever the film ends."""
+    network, study = Bright(), Study("a", disc(centre=(20, 30), radius=15), box=(0, 0, 50, 50))
     done = study.segmented(network)
-    assert network.shown.shape == (1, 100, 100, 1) and done.probability.shape == study.pixels.shape
-    np.testing.assert_allclose(network.shown[0, ..., 0], study.pixels[:100, :100] / 65535, atol=1e-6)
-    whole = Study("a", disc(), box=(0, 0, 200, 300)).segmented(network)  # more than the picture: reflected
-    np.testing.assert_array_equal(whole.mask(0.5), study.pixels > 0)
+    region = crop.square_with_context(study.box, 2.0)
+    assert region == (-25, -25, 75, 75) and network.shown.shape == (1, 100, 100, 1)
+    np.testing.assert_array_equal(network.shown[0, :25], 0)
+    np.testing.assert_array_equal(network.shown[0, :, :25], 0)
+    np.testing.assert_allclose(network.shown[0, 25:, 25:, 0], study.pixels[:75, :75] / 65535, atol=1e-6)
+    np.testing.assert_array_equal(done.mask(0.5), study.pixels > 0)
+    whole = Study("a", disc(), box=(0, 0, 200, 300)).segmented(network)  # more than the picture
+    np.testing.assert_array_equal(whole.mask(0.5), disc() > 0)
 
 
 def test_a_box_too_small_to_mean_anything_is_refused():

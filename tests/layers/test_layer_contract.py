@@ -46,8 +46,8 @@ CASES = [
 
 def test_every_public_layer_is_under_contract():
     public = {value for value in vars(tfrespam.layers).values() if inspect.isclass(value)}
-    pair = {layers.ArgmaxPooling2D, layers.MaxUnpooling2D}  # two outputs, two inputs: see test_max_unpooling.py
-    assert public == {case[0] for case in CASES} | pair
+    several = {layers.ArgmaxPooling2D, layers.MaxUnpooling2D, layers.LateFusion}  # outputs or inputs: see their tests
+    assert public == {case[0] for case in CASES} | several
 
 
 @pytest.mark.parametrize("layer_class", dict.fromkeys(case[0] for case in CASES), ids=lambda layer: layer.__name__)

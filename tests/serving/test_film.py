@@ -105,3 +105,10 @@ def test_a_network_scans_the_way_it_was_trained():
     assert wide == pytest.approx([2 * share for share in narrow], abs=1e-3) and len(narrow) == 2
     assert film.tile_shares("roi", 50) == (1.0, 1.0)
     assert film.film_threshold("roi", 0.5) == film.CROP_THRESHOLD and film.film_threshold("roi", 0.95) == 0.95
+
+
+def test_a_calibrated_network_marks_the_same_pixels_of_a_film():
+    plain = film.film_threshold("roi", 0.5)
+    calibrated = film.film_threshold("roi", 0.5, 1.4)
+    assert np.log(calibrated / (1 - calibrated)) * 1.4 == pytest.approx(np.log(plain / (1 - plain)))
+    assert film.film_threshold("film", 0.5, 1.4) == 0.5

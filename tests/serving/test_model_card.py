@@ -36,6 +36,19 @@ def test_tells_what_is_known():
         assert fact in card
 
 
+def test_tells_data_set_calibration_and_what_held_out_means():
+    calibration = {"temperature": 1.25, "pictures": 9, "patients": 5,
+                   "expected_calibration_error": {"before": 0.05, "after": 0.0123}}  # fmt: skip
+    card = model_card(WHOLE | {"data": {"dataset": "cbis_ddsm_mass"}, "calibration": calibration,
+                               "metrics": {"held out by 5 runs": SCORE}})  # fmt: skip
+    assert card.count("  ") == model_card(WHOLE).count("  ")  # no gap where there is no note
+    for fact in ("CC BY 3.0", "10.7937/K9/TCIA.2016.7O02S9CY", "digitised", "temperature 1.250",
+                 "9 held-out pictures of 5 patients", "0.0500 before, 0.0123 after", "had not seen its patient"):
+        assert fact in card
+    assert "Films of 800 pixels." in model_card(WHOLE | {"note": "Films of 800 pixels."})
+    assert "had not seen its patient" not in model_card(WHOLE) and "temperature" not in model_card(WHOLE)
+
+
 def test_says_when_it_does_not_know():
     card = model_card(BARE)
     assert card.count("Not recorded with this version.") == 2 and "has not been judged as a whole" in card

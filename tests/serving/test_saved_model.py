@@ -85,6 +85,7 @@ def test_scans_films_given_as_bytes_or_as_arrays(exported):
 def test_an_export_without_the_film_signature_says_so(exported):
     older = saved_model.ExportedModel.__new__(saved_model.ExportedModel)
     older.path, older._loaded = exported.path, SimpleNamespace(signatures={"predict_bytes": None})
+    older.metadata = exported.metadata
     assert not older.takes_films
     with pytest.raises(UserError, match="without the signature predict_film. Export the model again"):
         older.predict_film([b""])

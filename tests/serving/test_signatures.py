@@ -18,22 +18,24 @@ LIMIT = 3000
 SHARES = 0.4, 1.0
 # All that the signatures and the small network need of TensorFlow; nothing here runs Python.
 ALLOWED = {
-    "Abs", "AddN", "AddV2", "All", "Any", "ArgMax", "Assert", "AssignVariableOp", "AvgPool", "BatchMatMulV2", "BiasAdd",
-    "Cast", "ConcatV2", "ConcatenateDataset", "Const", "Conv2D", "Cumsum", "DatasetToSingleElement", "DecodeJpeg",
-    "DecodePng", "DecodeRaw", "DenseBincount", "DisableCopyOnRead", "DivNoNan", "EncodePng", "EnsureShape", "Equal",
-    "ExtractJpegShape", "Fill", "FloorDiv", "GatherNd", "GatherV2", "Greater", "GreaterEqual", "Identity", "If",
-    "IgnoreErrorsDataset", "Less", "LogicalAnd", "LogicalOr", "MapDataset", "Max", "MaxPool", "Maximum", "Mean",
-    "MergeV2Checkpoints", "Minimum", "Mul", "Neg", "NoOp", "NotEqual", "OnesLike", "Pack", "Pad", "Placeholder", "Prod",
-    "Range", "ReadVariableOp", "RealDiv", "Relu", "Reshape", "RestoreV2", "Round", "Rsqrt", "SaveV2", "Select",
-    "SelectV2", "Shape", "ShardedFilename", "Sigmoid", "Size", "Square", "Squeeze", "StatefulPartitionedCall",
-    "StatelessIf", "StatelessWhile", "StaticRegexFullMatch", "StridedSlice", "StringFormat", "StringJoin", "Sub",
-    "Substr", "Sum", "TakeDataset", "TensorDataset", "TensorListFromTensor", "TensorListGetItem", "TensorListReserve",
-    "TensorListSetItem", "TensorListStack", "TensorScatterAdd", "Unpack", "VarHandleOp", "VarIsInitializedOp", "Where",
-    "While",
+    "Abs", "AddN", "AddV2", "All", "Any", "ArgMax", "Assert", "AssignVariableOp", "AvgPool", "BatchMatMulV2",
+    "BiasAdd", "Bitcast", "Cast", "ConcatV2", "ConcatenateDataset", "Const", "Conv2D", "Cumsum",
+    "DatasetToSingleElement", "DecodeJpeg", "DecodePng", "DecodeRaw", "DenseBincount", "DisableCopyOnRead",
+    "DivNoNan", "EncodePng", "EnsureShape", "Equal", "ExtractJpegShape", "Fill", "FloorDiv", "GatherNd", "GatherV2",
+    "Greater", "GreaterEqual", "Identity", "IsFinite", "If", "IgnoreErrorsDataset", "Less", "LogicalAnd", "LogicalOr",
+    "MapDataset", "Max", "MaxPool", "Maximum", "Mean", "MergeV2Checkpoints", "Minimum", "Mul", "Neg", "NoOp",
+    "NotEqual", "OnesLike", "Pack", "Pad", "PartitionedCall", "Placeholder", "Prod", "Range", "ReadVariableOp",
+    "RealDiv", "Relu", "Reshape", "RestoreV2", "Round", "Rsqrt", "SaveV2", "Select", "SelectV2", "Shape",
+    "ShardedFilename", "Sigmoid", "Size", "Square", "Squeeze", "StatefulPartitionedCall", "StatelessIf",
+    "StatelessWhile", "StaticRegexFullMatch", "StridedSlice", "StringFormat", "StringJoin", "Sub", "Substr", "Sum",
+    "TakeDataset", "TensorDataset", "TensorListFromTensor", "TensorListGetItem", "TensorListReserve",
+    "TensorListSetItem", "TensorListStack", "TensorScatterAdd", "Unpack", "VarHandleOp", "VarIsInitializedOp",
+    "Where", "While",
 }  # fmt: skip
 # What networks need beside.
 NETWORK_OPS = {"BatchToSpaceND", "Bitcast", "BitwiseAnd", "Conv2DBackpropInput", "DepthToSpace", "ExpandDims",
-               "LeakyRelu", "OneHot", "ResizeBilinear", "SpaceToBatchND", "Tanh", "Tile", "Transpose"}  # fmt: skip
+               "LeakyRelu", "OneHot", "ResizeBilinear", "SpaceToBatchND", "Tanh", "Tile", "Transpose",
+               "ZerosLike"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

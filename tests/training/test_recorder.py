@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tiny
 
-from tfrespam.errors import UserError
 from tfrespam.training.averaging import WeightAverage
 from tfrespam.training.recorder import RunRecorder, save_model
 
@@ -78,17 +77,6 @@ def test_best_weights_are_their_average(model, tmp_path):
     # fit ends with the average in place
     for found, expected in zip(best.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
-
-
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_epoch(model, tmp_path):
-    run(model, recorder(tmp_path, model), 1)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    made = recorder(tmp_path, model)
-    made.restore(model)
-    model.get_layer("conv").kernel.assign(np.full((3, 3, 1, 4), np.nan))
-    with pytest.raises(UserError, match="training loss became nan in epoch 2.*last good epoch is kept"):
-        run(model, made, 2, first=1)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_models_are_written_whole_or_not_at_all(model, tmp_path, monkeypatch):

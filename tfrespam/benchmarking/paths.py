@@ -1,6 +1,7 @@
 """The ways to train and to infer one network, each as a call that can be timed."""
 
 import contextlib
+import functools
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -75,13 +76,25 @@ def train_torch(experiment: Experiment, compile: bool) -> Callable[[], object]:
 
 def inference(experiment: Experiment, size: int, folder: Path) -> Calls:
     """Every way to have `size` probabilities from one set of weights; files go into `folder`."""
+    from tfrespam.serving.signatures import export_archive
+
     model = compiled(experiment)
+    as_if_trained(model)
     images, _ = batch(experiment, size)
-    calls = _tensorflow(model, images, folder)
-    calls |= _exported(folder, images)
+    saved = folder / "saved"
+    if not saved.exists():
+        export_archive(model, saved, experiment.data.image_size)
+    calls = _tensorflow(model, images, saved) | _converted(model, images, saved)
     if installed("torch") and has_torch_statement(experiment):
         calls |= _torch(_module(model, experiment), images)
     return calls
+
+
+def as_if_trained(model) -> None:
+    """No bias or statistic of batch normalisation is left at 0 or 1: optimizers of graphs leave out what is."""
+    random = np.random.default_rng(0)
+    model.set_weights([weight + random.uniform(0.01, 0.1, weight.shape) if weight.ndim == 1 else weight
+                       for weight in model.get_weights()])  # fmt: skip
 
 
 def has_torch_statement(experiment: Experiment) -> bool:
@@ -91,47 +104,26 @@ def has_torch_statement(experiment: Experiment) -> bool:
     return model.name == "respam_unet" and set(model.options) <= set(OPTIONS)
 
 
-def _tensorflow(model, images: np.ndarray, folder: Path) -> Calls:
+def _tensorflow(model, images: np.ndarray, saved: Path) -> Calls:
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    model.export(folder / "saved", verbose=False)
-    loaded = tf.saved_model.load(str(folder / "saved"))
-    served, given = loaded.signatures["serving_default"], tf.constant(images)
-    (name,) = served.structured_input_signature[1]
-    constants = convert_variables_to_constants_v2(served)
+    loaded, given = tf.saved_model.load(str(saved)), tf.constant(images)
+    served = loaded.signatures["serving_default"]
     return {"TensorFlow": lambda: model.predict_on_batch(images),
-            "TensorFlow, exported": lambda: next(iter(served(**{name: given}).values())).numpy(),
-            "TensorFlow, exported, weights as constants": lambda: constants(given)[0].numpy()}  # fmt: skip
+            "TensorFlow, exported": lambda: (loaded, served(image=given)["probability"].numpy())[1]}  # fmt: skip
 
 
-def _exported(folder: Path, images: np.ndarray) -> Calls:
+def _converted(model, images: np.ndarray, saved: Path) -> Calls:
+    """The exported graph in the runtimes that are installed, as `export --format` converts it."""
+    from tfrespam.serving.formats import write
+
+    kinds = {"OpenVINO": ("openvino", ["openvino"]), "ONNX Runtime": ("onnx", ["onnxruntime", "tf2onnx"])}
     calls = {}
-    if installed("openvino"):
-        import openvino
-
-        network = openvino.Core().compile_model(openvino.convert_model(folder / "saved"), "CPU",
-                                                {"INFERENCE_PRECISION_HINT": "f32"})  # fmt: skip
-        calls["OpenVINO"] = lambda: network(images)[0]
-    if installed("onnxruntime") and installed("tf2onnx"):
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(_onnx(folder), providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        calls["ONNX Runtime"] = lambda: session.run(None, {name: images})[0]
+    for name, (kind, packages) in kinds.items():
+        if all(map(installed, packages)):
+            _, run = write(model, saved, images.shape[1], kind)
+            calls[name] = functools.partial(run, images)
     return calls
-
-
-def _onnx(folder: Path) -> str:
-    """Converts the SavedModel, once."""
-    import subprocess
-    import sys
-
-    file = folder / "model.onnx"
-    if not file.exists():
-        subprocess.run([sys.executable, "-m", "tf2onnx.convert", "--saved-model", folder / "saved", "--output", file,
-                        "--opset", "18"], check=True, capture_output=True)  # fmt: skip
-    return str(file)
 
 
 def _torch(module, images: np.ndarray) -> Calls:

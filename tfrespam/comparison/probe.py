@@ -64,8 +64,8 @@ def _seconds(exported) -> float:
     """Median time of one picture, after two calls that trace and warm up."""
     import numpy as np
 
-    size = exported.metadata["image_size"]
-    picture = np.random.default_rng(0).random((1, size, size, 1), np.float32)
+    size, channels = exported.metadata["image_size"], exported.metadata.get("channels", 1)
+    picture = np.random.default_rng(0).random((1, size, size, channels), np.float32)
     times = []
     for _ in range(2 + _REPEATS):
         started = time.perf_counter()
@@ -92,7 +92,7 @@ def _draw_cases(run: Run, exported, chosen: dict[str, dict[str, str]], data_dir:
 
 
 def _example(metadata: dict, row: dict[str, str], data_dir: str):
-    """Image and mask (H, W, 1) of a judged example."""
+    """Image and mask (H, W, C and 1) of a judged example."""
     from tfrespam.config import DataConfig
     from tfrespam.data import pipeline
     from tfrespam.data.prepared import COPIES, find
@@ -102,5 +102,5 @@ def _example(metadata: dict, row: dict[str, str], data_dir: str):
     prepared = find(data_dir, data, COPIES if data.protocol == "paper" else 1)
     table = prepared.table
     place = (table["lesion_id"] == row["lesion_id"]) & (table["copy"] == int(row["copy"]))
-    (images, masks), *_ = pipeline.evaluation(prepared, place, batch_size=1).as_numpy_iterator()
+    (images, masks), *_ = pipeline.evaluation(prepared, place, batch_size=1, second=data.second).as_numpy_iterator()
     return images[0], masks[0]

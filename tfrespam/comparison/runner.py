@@ -72,7 +72,7 @@ def _side_by_side(numbered: list, output: Path, parallel: int) -> list[Failure |
 def _run(name: str, training: Training, folder: Path, output: Path) -> Failure | None:
     """Trains, and says so; returns what went wrong."""
     config, log = _files(training, folder, output)
-    cli.console.print(f"{name}: training, see {log}", markup=False)
+    cli.console.print(f"{name}: training, see {log}")
     started = time.perf_counter()
     status = _when_free(folder, lambda: launch(training, config, log))
     failed = status or not is_finished(folder)
@@ -96,7 +96,7 @@ def launch(training: Training, config: Path, log: Path) -> int:
 def _when_free(folder: Path, work: Callable[[], int]) -> int:
     """`work()`, once no other process trains in the folder: nothing is left to do when that one has finished it."""
     while not _is_free(folder):
-        cli.console.print(f"{folder} is being trained by another process; waiting for it", markup=False)
+        cli.console.print(f"{folder} is being trained by another process; waiting for it")
         while not _is_free(folder):
             time.sleep(_PATIENCE)
     return 0 if is_finished(folder) else work()

@@ -70,8 +70,11 @@ def apply_batch(transforms: Transform, images: tf.Tensor, masks: tf.Tensor, *, n
 
     Masks may be of any type.
 
-    `moves` and `regrades` False leave out geometry and grey values, where all transforms leave them as they are.
+    Further channels are pictures of their own, turned and changed alike; one that is black, for want of a picture,
+    stays black. `moves` and `regrades` False leave out geometry and grey values, where all transforms leave them as
+    they are.
     """
+    there = tf.reduce_max(images, (1, 2), keepdims=True) > 0  # (N, 1, 1, C)
     if moves:
         matrices = _matrix(transforms, tf.shape(images))
         images = _resample(images, matrices)
@@ -81,7 +84,10 @@ def apply_batch(transforms: Transform, images: tf.Tensor, masks: tf.Tensor, *, n
         images = _regrade(transforms, images)
     if noise:
         images += noise * _normal(tf.shape(images), transforms.noise_seed)
-    return tf.clip_by_value(images, 0.0, 1.0), tf.cast(masks, tf.float32)
+    images = tf.clip_by_value(images, 0.0, 1.0)
+    if images.shape[-1] != 1:
+        images *= tf.cast(there, images.dtype)
+    return images, tf.cast(masks, tf.float32)
 
 
 def _matrix(transform: Transform, shape: tf.Tensor) -> tf.Tensor:
@@ -106,11 +112,11 @@ def _regrade(transforms: Transform, images: tf.Tensor) -> tf.Tensor:
     """Gamma, then contrast about each picture's mean; identity values change nothing."""
     gamma, contrast = (value[:, None, None, None] for value in (transforms.gamma, transforms.contrast))
     images = tf.pow(tf.clip_by_value(images, 0.0, 1.0), gamma)
-    means = tf.reduce_mean(images, (1, 2, 3), keepdims=True)
+    means = tf.reduce_mean(images, (1, 2), keepdims=True)
     return means + (images - means) * contrast
 
 
 def _normal(shape: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """Normal numbers (N, H, W, 1), each picture's from its own seed (N, 2)."""
-    one = tf.TensorSpec([None, None, 1], tf.float32)
+    """Normal numbers of `shape` (N, H, W, C), each example's from its own seed (N, 2)."""
+    one = tf.TensorSpec([None, None, None], tf.float32)
     return tf.map_fn(lambda seed: tf.random.stateless_normal(shape[1:], seed), seeds, fn_output_signature=one)

@@ -1,13 +1,17 @@
 """Films read by an Apache Beam runner instead of this machine's process pool."""
 
-import pickle
+import base64
+import dataclasses
+import json
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from tfrespam.data.examples import CropPolicy, film_examples
-from tfrespam.data.records import Film
+from tfrespam.data.records import Action, Film, LedgerRow
 from tfrespam.errors import UserError
 
 
@@ -38,15 +42,36 @@ def read_all(source: str, films: list[Film], policy: CropPolicy, runner: str, fo
             numbered = pipeline | beam.Create(list(enumerate(films))) | beam.Reshuffle()
             numbered | beam.Map(_read, source=source, policy=policy, results=results)
         for number in range(len(films)):
-            yield pickle.loads(_file(results, number).read_bytes())
+            yield from_text(_file(results, number).read_text(encoding="utf-8"))
 
 
 def _read(numbered: tuple[int, Film], source: str, policy: CropPolicy, results: str) -> None:
     number, film = numbered
     temporary = _file(results, number).with_suffix(f".{uuid.uuid4()}")  # a runner may do the same work twice at once
-    temporary.write_bytes(pickle.dumps(film_examples(source, film, policy)))
+    temporary.write_text(to_text(*film_examples(source, film, policy)), encoding="utf-8")
     temporary.rename(_file(results, number))
 
 
 def _file(results: str, number: int) -> Path:
-    return Path(results) / f"{number}.pickle"
+    return Path(results) / f"{number}.json"
+
+
+def to_text(examples: list[dict], ledger: list[LedgerRow]) -> str:
+    """What `film_examples` gives as JSON: whoever can write to the shared folder shall not run code here."""
+    plain = [{**example, "image": _letters(example["image"]), "mask": _letters(example["mask"]),
+              "crop": example["crop"].tolist(), "pixel_spacing_mm": float(example["pixel_spacing_mm"])}
+             for example in examples]  # fmt: skip
+    return json.dumps([plain, [dataclasses.asdict(row) for row in ledger]])
+
+
+def from_text(text: str) -> tuple[list[dict], list[LedgerRow]]:
+    """Undoes `to_text`."""
+    plain, rows = json.loads(text)
+    examples = [{**example, "image": base64.b64decode(example["image"]), "mask": base64.b64decode(example["mask"]),
+                 "crop": np.array(example["crop"], np.int32),
+                 "pixel_spacing_mm": np.float32(example["pixel_spacing_mm"])} for example in plain]  # fmt: skip
+    return examples, [LedgerRow(**{**row, "action": Action(row["action"])}) for row in rows]
+
+
+def _letters(content: bytes) -> str:
+    return base64.b64encode(content).decode()

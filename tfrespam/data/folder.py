@@ -12,7 +12,7 @@ import numpy as np
 
 from tfrespam.data import masks
 from tfrespam.data.dicom_greys import stretch
-from tfrespam.data.pictures import LOSSY, SUFFIXES, read_picture
+from tfrespam.data.pictures import LOSSY, SUFFIXES, read_picture, why_unreadable
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError
 
@@ -63,8 +63,7 @@ def read(film: Film) -> FilmPixels:
     try:
         return _read(film)
     except Exception as error:
-        detail = str(error) if isinstance(error, UserError) else f"{type(error).__name__} while reading"
-        return _result(film, Action.SKIPPED_UNREADABLE, detail)
+        return _result(film, Action.SKIPPED_UNREADABLE, why_unreadable(error))
 
 
 def _read(film: Film) -> FilmPixels:
@@ -76,12 +75,10 @@ def _read(film: Film) -> FilmPixels:
     if not mask.any():
         return _result(film, Action.SKIPPED_EMPTY, "the mask is empty")
     detail = [] if masks.is_two_grey(levels, lossy) else ["the mask has more than two greys: all but 0 are lesion"]
-    if mask.shape == image.shape:
-        return _result(film, Action.USED, *detail, image=image, mask=mask)
-    sizes = f"mask of {masks.size_text(mask.shape)}, picture of {masks.size_text(image.shape)}"
-    if not masks.belongs(mask.shape, image.shape):
-        return _result(film, Action.SKIPPED_AMBIGUOUS, *detail, sizes)
-    return _result(film, Action.REPAIRED_SIZE, sizes, *detail, image=image, mask=masks.fit(mask, image.shape))
+    fitted, action, sizes = masks.at_size(mask, image.shape)
+    if fitted is None:
+        return _result(film, action, *detail, sizes)
+    return _result(film, action, *filter(None, [sizes]), *detail, image=image, mask=fitted)
 
 
 def _result(film: Film, action: Action, *detail: str, image: np.ndarray | None = None,
@@ -101,6 +98,8 @@ def _by_stem(folder: Path) -> tuple[dict[str, str], set[str]]:
 
 
 def _problem(stem: str, files: tuple[str, str], repeated: set[str]) -> tuple[Action, str] | None:
+    if any("\udc80" <= letter <= "\udcff" for letter in stem):
+        return Action.SKIPPED_UNREADABLE, "the file's name is no text in UTF-8: rename it"
     if stem in repeated:
         return Action.SKIPPED_AMBIGUOUS, "several files of this name, with different suffixes"
     missing = [kind for kind, file in zip(("picture", "mask"), files, strict=True) if not file]

@@ -9,10 +9,11 @@ import plistlib
 import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from tfrespam.data import outlines
 from tfrespam.data.dicom import read_dicom
+from tfrespam.data.pictures import why_unreadable
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError
 
@@ -21,7 +22,6 @@ DICOM_NAME = re.compile(r"(?P<film>\d+)_(?P<patient>\w+)_MG_(?P<side>[LR])_(?P<v
 SIDES = {"L": "LEFT", "R": "RIGHT"}
 VIEWS = {"ML": "MLO"}  # what the files' names call ML is the list's MLO
 MASS, SPICULES = ("mass",), ("spiculated region", "espiculated region")  # both spellings occur
-SUBPIXEL_BITS = 4
 
 Polygon = tuple[tuple[float, float], ...]  # (x, y) in pixels
 
@@ -71,10 +71,9 @@ def read(film: Film) -> FilmPixels:
     files: InbreastFiles = film.files
     try:
         picture = read_dicom(Path(files.root, files.image))
-        drawn = [fill(polygon, picture.pixels.shape) for polygon in files.polygons]
+        drawn = [outlines.polygon(polygon, picture.pixels.shape) for polygon in files.polygons]
     except Exception as error:
-        detail = str(error) if isinstance(error, UserError) else f"{type(error).__name__} while reading"
-        return FilmPixels(None, (), tuple(_row(lesion, files, Action.SKIPPED_UNREADABLE, detail)
+        return FilmPixels(None, (), tuple(_row(lesion, files, Action.SKIPPED_UNREADABLE, why_unreadable(error))
                                           for lesion in film.lesions))
     kept = tuple((lesion, mask) for lesion, mask in zip(film.lesions, drawn, strict=True) if mask.any())
     used = Action.INVERTED if picture.inverted else Action.USED
@@ -93,22 +92,13 @@ def read_masses(path: Path) -> list[Polygon]:
     try:
         with open(path, "rb") as file:
             regions = [region for picture in plistlib.load(file)["Images"] for region in picture["ROIs"]]
-        outlines = [(str(region.get("Name", "")).strip().lower(), _points(region["Point_px"])) for region in regions
-                    if str(region.get("Name", "")).strip().lower() in MASS + SPICULES]
+        named = [(str(region.get("Name", "")).strip().lower(), _points(region["Point_px"])) for region in regions
+                 if str(region.get("Name", "")).strip().lower() in MASS + SPICULES]
     except Exception as error:  # plistlib and what is not in the file raise errors of many types
         raise UserError(f"the annotation file is damaged ({type(error).__name__})") from None
-    cores = [polygon for name, polygon in outlines if name in MASS]
-    return [polygon for name, polygon in outlines
+    cores = [polygon for name, polygon in named if name in MASS]
+    return [polygon for name, polygon in named
             if name in MASS or not any(_boxes_meet(polygon, core) for core in cores)]
-
-
-def fill(polygon: Polygon, size: tuple[int, int]) -> np.ndarray:
-    """The polygon's inside and outline as a mask (H, W) bool of `size`; fewer than three points enclose nothing."""
-    mask = np.zeros(size, np.uint8)
-    if len(polygon) >= 3:
-        points = np.rint(np.array(polygon) * 2**SUBPIXEL_BITS).astype(np.int32)
-        cv2.fillPoly(mask, [points], 1, shift=SUBPIXEL_BITS)
-    return mask.astype(bool)
 
 
 def _home(root: Path) -> Path | None:

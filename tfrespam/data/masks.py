@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from tfrespam.data.records import Action
+
 SIDES = (0.5, 2.0)  # sides of a mask over those of its film: outside it is no mask of this film
 FEW = 8  # pixels of a trimmed side, or one per cent if that is more
 SMEARED = 1 / 200  # share of in-between greys that JPEG leaves at the edges of a two-grey picture
@@ -51,6 +53,16 @@ def _centred(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     of = tuple(slice(max(-shift, 0), max(-shift, 0) + length) for shift, length in zip(shifts, inside, strict=True))
     fitted[to] = mask[of]
     return fitted
+
+
+def at_size(mask: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray | None, Action, str]:
+    """The mask at its picture's `size` or None, what was done to it, and both sizes where they differ."""
+    if mask.shape == size:
+        return mask, Action.USED, ""
+    sizes = f"mask of {size_text(mask.shape)}, picture of {size_text(size)}"
+    if not belongs(mask.shape, size):
+        return None, Action.SKIPPED_AMBIGUOUS, sizes
+    return fit(mask, size), Action.REPAIRED_SIZE, sizes
 
 
 def size_text(shape: tuple[int, ...]) -> str:

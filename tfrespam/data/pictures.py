@@ -1,4 +1,4 @@
-"""One grey picture out of a PNG, JPEG, TIFF or BMP file, or a clear error: never half a picture.
+"""One grey picture out of a PNG, JPEG, TIFF, BMP or PGM file, or a clear error: never half a picture.
 
 Pillow rather than OpenCV: OpenCV fills up what a truncated file lacks without a word, and decodes before it tells
 how large a picture is.
@@ -14,8 +14,8 @@ from PIL import Image
 from tfrespam.data.dicom import MAX_PIXELS
 from tfrespam.errors import UserError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "PPM")
 LOSSY = (".jpg", ".jpeg")
 
 
@@ -39,6 +39,11 @@ def read_picture(source: str | os.PathLike | bytes) -> np.ndarray:
         raise UserError(f"the picture claims more than {MAX_PIXELS} pixels") from None
     except Exception as error:
         raise UserError(f"the picture is damaged, truncated or of an unknown kind ({type(error).__name__})") from None
+
+
+def why_unreadable(error: Exception) -> str:
+    """For the ledger: our own words, or which error it was (those of libraries may quote the file)."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__} while reading"
 
 
 def _check_size(width: int, height: int) -> None:

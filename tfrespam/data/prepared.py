@@ -13,6 +13,7 @@ from tfrespam.config import DataConfig
 from tfrespam.errors import UserError
 
 COPIES = 13  # of every training lesion under the paper's protocol: the original and 12 augmented ones
+_FACTS = {"dataset": str, "version": str, "view": str, "context": float, "image_size": int}  # what others build on
 _NUMBERS = ("assessment", "subtlety", "breast_density", "copy", "fold", "mass_pixels")
 
 
@@ -28,16 +29,33 @@ class Prepared:
 
     @cached_property
     def facts(self) -> dict:
-        """What `prepare` wrote about the data set as a whole."""
-        return json.loads((self.path / "dataset.json").read_text(encoding="utf-8"))
+        """What `prepare` wrote about the data set as a whole. Raises UserError when the file is damaged."""
+        try:
+            facts = json.loads((self.path / "dataset.json").read_text(encoding="utf-8"))
+            known = {**facts, **{name: kind(facts[name]) for name, kind in _FACTS.items()}}
+            if "/" in known["version"] or known["version"].startswith("."):
+                raise ValueError(f"the version {known['version']!r} is no folder of it")
+            return known
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise self.damaged("dataset.json", error) from None
 
     @cached_property
     def table(self) -> dict[str, np.ndarray]:
-        """index.csv by column: one entry per example, in the order in which the shards are read."""
-        with open(self.path / "index.csv", newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
-        return {name: np.array(values, np.int64 if name in _NUMBERS else None) for name, values in columns.items()}
+        """index.csv by column: one entry per example, in the order in which the shards are read. Raises UserError."""
+        if self.facts.get("index_sha256", now := self.digest) != now:  # data sets of earlier releases do not say
+            raise self.damaged("index.csv", "it is not the one that was prepared")
+        try:
+            with open(self.path / "index.csv", newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+            return {name: np.array(values, np.int64 if name in _NUMBERS else None) for name, values in columns.items()}
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise self.damaged("index.csv", error) from None
+
+    def damaged(self, what: str, why: object) -> UserError:
+        """The error to raise where `what` of the data set cannot be read."""
+        return UserError(f"{self.path} is damaged: {what} ({why}). Nothing was computed from it. Remove the folder and "
+                         "prepare it again from its source: python -m tfrespam.prepare")  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -46,7 +64,10 @@ class Prepared:
     @property
     def digest(self) -> str:
         """SHA-256 of index.csv: which examples there are, where they were cut out, what is known about them."""
-        return hashlib.sha256((self.path / "index.csv").read_bytes()).hexdigest()
+        try:
+            return hashlib.sha256((self.path / "index.csv").read_bytes()).hexdigest()
+        except FileNotFoundError as error:
+            raise self.damaged("index.csv", error) from None
 
     @property
     def shards(self) -> Path:

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-from tfrespam.data import cbis_ddsm, folder, inbreast
+from tfrespam.data import busi, cbis_ddsm, cdd_cesm, folder, inbreast, mini_mias
 from tfrespam.data.records import Source
 from tfrespam.errors import UserError
 
 SOURCES: dict[str, Source] = {
     "cbis_ddsm": cbis_ddsm,  # phantom films as well: they lie on disk as CBIS-DDSM does
     "inbreast": inbreast,
+    "cdd_cesm": cdd_cesm,
+    "mini_mias": mini_mias,
+    "busi": busi,
     "folder": folder,
 }
 
@@ -16,6 +19,9 @@ LOOKED_FOR = {
     "cbis_ddsm": "mass_case_description_train_set.csv or ..._test_set.csv, at most three folders deep (TCIA, NBIA or "
                  "Kaggle download)",
     "inbreast": "AllDICOMs/ and AllXML/",
+    "cdd_cesm": "Radiology_hand_drawn_segmentations_v2.csv and pictures such as P1_L_DM_CC.jpg",
+    "mini_mias": "Info.txt and films such as mdb001.pgm",
+    "busi": "benign/ and malignant/ with pictures such as \"benign (1).png\" and \"benign (1)_mask.png\"",
     "folder": "images/ and masks/",
 }  # fmt: skip
 

@@ -11,10 +11,11 @@ def offered(models_dir: str, model: str | None) -> dict[str, Path]:
     """Version folders by the name shown, the newest first; only `model` where one is named. Raises UserError."""
     if model is not None:
         path = saved_model.locate(model)
+        saved_model.refuse_pairs(saved_model.read_metadata(path), path)
         return {f"{path.parent.name} {path.name}": path}
     files = sorted(Path(models_dir).glob("*/*/saved_model.pb"), key=lambda file: -file.stat().st_mtime_ns)
     found = {f"{file.parents[1].name} {file.parent.name}": file.parent for file in files
-             if file.parent.name.isdecimal()}  # fmt: skip
+             if file.parent.name.isdecimal() and saved_model.read_metadata(file.parent).get("channels", 1) == 1}
     pretrained = Path(models_dir) / "pretrained"
     if saved_model.is_saved_model(pretrained):
         found["pretrained"] = pretrained

@@ -70,19 +70,10 @@ class Study:
         """With the network's probability for the picture, or for the region around the box."""
         if self.box is None:
             return dataclasses.replace(self, probability=_predict(model, self.pixels))
-        region = self._region(model.metadata.get("data", {}).get("context", 1.6))
+        region = crop.square_with_context(self.box, model.metadata.get("data", {}).get("context", 1.6))
         part = _predict(model, crop.cut(self.pixels, region))
         whole = crop.paste(part, region, self.pixels.shape)
         return dataclasses.replace(self, probability=whole)
-
-    def _region(self, context: float) -> crop.Box:
-        """The square about the box with the margin that training crops have, moved into the picture where it fits."""
-        y0, x0, y1, x1 = self.box
-        side = max(8, round(context * max(y1 - y0, x1 - x0)))
-        rows, columns = self.pixels.shape
-        top, left = (_within((first + last - side) // 2, side, length)
-                     for first, last, length in ((y0, y1, rows), (x0, x1, columns)))  # fmt: skip
-        return top, left, top + side, left + side
 
     def mask(self, threshold: float) -> np.ndarray:
         """(H, W) bool."""
@@ -122,10 +113,6 @@ class Study:
         inside = f"{float(self.probability[mask].mean()):.2f}" if area else "–"
         return [*found, ("share of the picture", f"{100 * mask.mean():.2f} %"), ("mean probability inside", inside),
                 ("pixel spacing", f"{self.spacing_mm:.4g} mm" if self.spacing_mm > 0 else "unknown")]  # fmt: skip
-
-
-def _within(start: int, side: int, length: int) -> int:
-    return start if side > length else min(max(start, 0), length - side)
 
 
 def _predict(model: ExportedModel, pixels: np.ndarray) -> np.ndarray:

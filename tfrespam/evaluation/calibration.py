@@ -33,22 +33,6 @@ class Reliability(NamedTuple):
         return float(np.sum(gap * self.pixels) / self.pixels.sum())
 
 
-def reliability(probability: np.ndarray, mask: np.ndarray, bins: int = 15) -> Reliability:
-    """How often pixels of each probability are mass.
-
-    Args:
-        probability: Any shape, in [0, 1].
-        mask: The same shape, 0 or not.
-        bins: Number of bins.
-    """
-    probability, mask = _flat(probability, mask)
-    place = np.minimum((probability * bins).astype(np.int64), bins - 1)
-    pixels = np.bincount(place, minlength=bins)
-    with np.errstate(invalid="ignore"):  # 0 / 0: an empty bin
-        means, frequency = (np.bincount(place, values, bins) / pixels for values in (probability, mask))
-    return Reliability(means, frequency, pixels)
-
-
 def cross_entropy(probability: np.ndarray, mask: np.ndarray, temperature: float = 1.0) -> float:
     """Mean over pixels of -log of the probability given to what is there, after the temperature."""
     probability, mask = _flat(probability, mask)
@@ -74,6 +58,11 @@ def fit_temperature(probability: np.ndarray, mask: np.ndarray) -> float:
     found = optimize.minimize_scalar(lambda t: _cross_entropy(logit, mask, np.exp(t)), bounds=(low, high),
                                      method="bounded", options={"xatol": 1e-4})  # fmt: skip
     return float(np.exp(found.x))
+
+
+def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
+    """sigmoid(logit(probability) / temperature), in the type of `probability`."""
+    return special.expit(_logit(probability) / temperature).astype(probability.dtype)
 
 
 def _flat(probability, mask) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from tfrespam.layers.channel_gate import ChannelGate
 from tfrespam.layers.conv_unit import ConvUnit
 from tfrespam.layers.gated_projection import GatedProjection
 from tfrespam.layers.image_standardization import ImageStandardization
+from tfrespam.layers.late_fusion import LateFusion
 from tfrespam.layers.local_contrast import LocalContrast
 from tfrespam.layers.max_unpooling import MaxUnpooling2D
 from tfrespam.layers.pam import PAM
@@ -16,5 +17,5 @@ from tfrespam.layers.spatial_gate import SpatialGate
 from tfrespam.layers.temperature import Temperature
 
 __all__ = ["ASPP", "PAM", "ArgmaxPooling2D", "ChannelGate", "ConvUnit", "GatedProjection", "ImageStandardization",
-           "LocalContrast", "MaxUnpooling2D", "PixelShuffle", "ResPAM", "ResidualBottleneck", "SpatialGate",
-           "Temperature"]
+           "LateFusion", "LocalContrast", "MaxUnpooling2D", "PixelShuffle", "ResPAM", "ResidualBottleneck",
+           "SpatialGate", "Temperature"]

@@ -22,15 +22,20 @@ def image_input(input_shape, multiple: int, normalization: str = "none"):
         normalization: "none"; "standardize" for mean 0 and variance 1 in each picture; "local_contrast" for that and,
             as further channels, each pixel against a window of a quarter of the picture's height around it.
     """
+    image = checked_input(input_shape, multiple)
+    check_choice("normalization", normalization, NORMALIZATIONS)
+    return image, _normalized(image, normalization)
+
+
+def checked_input(input_shape, multiple: int):
+    """The input `image` (H, W, C); ValueError unless height and width are multiples of `multiple`."""
     if len(input_shape) != 3 or input_shape[2] is None or input_shape[2] < 1:
         raise ValueError("Argument `input_shape` must be (height, width, channels). "
                          f"Received: input_shape={input_shape}")
     if any(side is not None and (side < multiple or side % multiple) for side in input_shape[:2]):
         raise ValueError(f"Height and width must be multiples of {multiple}, since the network halves them down to "
                          f"1/{multiple} and doubles them again. Received: input_shape={tuple(input_shape)}")
-    check_choice("normalization", normalization, NORMALIZATIONS)
-    image = keras.Input(tuple(input_shape), name="image")
-    return image, _normalized(image, normalization)
+    return keras.Input(tuple(input_shape), name="image")
 
 
 def _normalized(image, normalization):

@@ -12,6 +12,7 @@ from tfrespam.models.connected_segnets import connected_segnets
 from tfrespam.models.connected_unets import connected_unets
 from tfrespam.models.ds_unet import ds_unet
 from tfrespam.models.fc_densenet_ms import fc_densenet_ms
+from tfrespam.models.multi_input import multi_input
 from tfrespam.models.prior_knowledge_net import prior_knowledge_net
 from tfrespam.models.resnet50_unet import resnet50_unet
 from tfrespam.models.respam_unet import respam_unet
@@ -34,6 +35,7 @@ BUILDERS = {
     "prior_knowledge_net": prior_knowledge_net,
     "attention_dense_unet": attention_dense_unet,
     "ru_net": ru_net,
+    "multi_input": multi_input,
 }
 # Networks that learn against a second one: how it is built from the picture's shape and the width.
 DISCRIMINATORS = {"cgan": patch_discriminator}

@@ -30,15 +30,25 @@ def unet(input_shape, width=1.0, *, normalization="none", batch_normalization=Tr
 
 def unet_decoded(features, width, batch_normalization=True):
     """U-Net's four decoded features, from 1/8 of the picture's size to all of it."""
-    skips, decoded = [], []
+    *skips, features = unet_encoded(features, width, batch_normalization)
+    return unet_decoder(features, skips, width, batch_normalization)
+
+
+def unet_encoded(features, width, batch_normalization=True):
+    """The features that the decoder takes, from the picture's size to 1/16 of it: four skips and the bottom's."""
+    encoded = []
     for channels in (64, 128, 256, 512):
-        features = double_conv(features, scaled(channels, width), f"encoder{channels}", batch_normalization)
-        skips.append(features)
-        features = layers.MaxPooling2D(2, name=f"pool{channels}")(features)
-    features = double_conv(features, scaled(1024, width), "bottom", batch_normalization)
-    for channels in (512, 256, 128, 64):
+        encoded.append(double_conv(features, scaled(channels, width), f"encoder{channels}", batch_normalization))
+        features = layers.MaxPooling2D(2, name=f"pool{channels}")(encoded[-1])
+    return [*encoded, double_conv(features, scaled(1024, width), "bottom", batch_normalization)]
+
+
+def unet_decoder(features, skips, width, batch_normalization=True):
+    """The bottom's features, four times enlarged and joined with a skip: all four, the coarsest first."""
+    decoded = []
+    for channels, skip in zip((512, 256, 128, 64), reversed(skips), strict=True):
         features = layers.Conv2DTranspose(scaled(channels, width), 2, 2, name=f"up{channels}")(features)
-        features = layers.Concatenate(name=f"concat{channels}")([skips.pop(), features])
+        features = layers.Concatenate(name=f"concat{channels}")([skip, features])
         features = double_conv(features, scaled(channels, width), f"decoder{channels}", batch_normalization)
         decoded.append(features)
     return decoded

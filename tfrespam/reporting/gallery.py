@@ -62,11 +62,14 @@ def draw(judged: Judged, rows: Sequence[dict[str, str]], model: Path, data_dir: 
     chosen = np.isin(np.arange(len(places)), list(wanted))
     pictures = {}
     order = iter(sorted(wanted))
-    for images, masks in pipeline.evaluation(prepared, chosen, batch_size=8).as_numpy_iterator():
-        for image, mask, probability in zip(images, masks, exported.predict_images(images), strict=True):
-            row = wanted[next(order)]
-            found = binarise(probability[..., 0], judged.summary["threshold"])
-            pictures[key(row)] = _picture(row, image[..., 0], mask[..., 0] > 0, found)
+    second = dict(exported.metadata.get("data") or {}).get("second", "none")
+    batches = pipeline.evaluation(prepared, chosen, batch_size=8, second=second)
+    with pipeline.damage_told(prepared):
+        for images, masks in batches.as_numpy_iterator():
+            for image, mask, probability in zip(images, masks, exported.predict_images(images), strict=True):
+                row = wanted[next(order)]
+                found = binarise(probability[..., 0], judged.summary["threshold"])
+                pictures[key(row)] = _picture(row, image[..., 0], mask[..., 0] > 0, found)
     return pictures
 
 

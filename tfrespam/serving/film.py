@@ -20,9 +20,13 @@ def tile_shares(view: str, context: float) -> tuple[float, ...]:
     return (1.0,) if view == "film" else tuple(min(round(context * share, 4), 1.0) for share in MASS_SHARES)
 
 
-def film_threshold(view: str, threshold: float) -> float:
-    """Probability from which a pixel of a film belongs to a mass, where `threshold` is the network's own."""
-    return threshold if view == "film" else max(threshold, CROP_THRESHOLD)
+def film_threshold(view: str, threshold: float, temperature: float = 1.0) -> float:
+    """Probability from which a pixel of a film belongs to a mass, where `threshold` is the network's own.
+
+    `CROP_THRESHOLD` was found for probabilities as trained; divided by a `temperature` the same pixels have others.
+    """
+    odds = (CROP_THRESHOLD / (1 - CROP_THRESHOLD)) ** (1 / temperature)
+    return threshold if view == "film" else max(threshold, odds / (1 + odds))
 
 
 def segment(network: Callable[[tf.Tensor], tf.Tensor], film: tf.Tensor, side: int, tile_shares: Sequence[float],

@@ -34,15 +34,20 @@ def convert(model, folder: Path, image_size: int, kind: str) -> tuple[Path, floa
     Raises:
         UserError: The converter is not installed, knows an operation not, or its file answers otherwise.
     """
-    writers = {"onnx": _onnx, "openvino": _openvino, "litert": _litert}
     with _explained(kind):
-        path, run = writers[kind](model, folder, image_size)
+        path, run = write(model, folder, image_size, kind)
         shapes = [(image_size, image_size)] if kind == "litert" else [(image_size, image_size), (50, 37), (70, 301)]
         difference = max(_difference(folder, run, shape) for shape in shapes)
     if not difference <= TOLERANCE:
         raise UserError(f"{path.name} differs from the SavedModel by {difference:g}; expected at most {TOLERANCE:g}. "
                         "Nothing was published")  # fmt: skip
     return path, difference
+
+
+def write(model, folder: Path, image_size: int, kind: str) -> tuple[Path, Run]:
+    """As `convert`, unchecked: the file, and the function that its runtime makes of it."""
+    writers = {"onnx": _onnx, "openvino": _openvino, "litert": _litert}
+    return writers[kind](model, folder, image_size)
 
 
 @contextlib.contextmanager

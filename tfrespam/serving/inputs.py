@@ -15,6 +15,7 @@ from tfrespam.errors import UserError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
 SIGNATURES = ((0, b"\x89PNG\r\n\x1a\n", "PNG"), (0, b"\xff\xd8\xff", "JPEG"), (0, b"II*\0", "TIFF"),
               (0, b"MM\0*", "TIFF"), (128, b"DICM", "DICOM"))  # fmt: skip
+_MIDDLE_OF_LETTER = bytes(range(0x80, 0xC0))  # the bytes of UTF-8 with which no letter begins
 LONGEST_NAME = 180  # bytes; file systems allow 255, and endings and temporary names come on top
 
 
@@ -121,7 +122,7 @@ def _folders_and_name(file: Path, files: Sequence[Path]) -> str:
     common = os.path.commonpath([other.absolute().parent for other in files])
     parts = file.absolute().relative_to(common).parts
     name = "_".join([*parts[:-1], _stem(file)])
-    return name.encode()[-LONGEST_NAME:].decode(errors="ignore")
+    return os.fsdecode(os.fsencode(name)[-LONGEST_NAME:].lstrip(_MIDDLE_OF_LETTER))
 
 
 def _count(strings: Iterable[str]) -> Counter:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfrespam.files import whole_file
+
 
 class Journal:
     """Rows of finished files, one line each, kept until everything is done.
@@ -20,8 +22,8 @@ class Journal:
         self._head = {"settings": json.loads(json.dumps(settings, default=str))}
         head, *entries = _lines(path) or [None]
         self._done = {entry["file"]: entry for entry in entries} if head == self._head else {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(line) + "\n" for line in (self._head, *self._done.values())))
+        with whole_file(path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in (self._head, *self._done.values())))
 
     def row(self, file: Path, name: str) -> dict[str, Any] | None:
         """What was found for `file`, if it was done under `name` and has not been written since; else None."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfrespam.errors import UserError
+from tfrespam.faults import outside_fault
 
 METADATA = "metadata.json"
 CARD = "model_card.md"
@@ -28,6 +29,9 @@ class ExportedModel:
 
     Args:
         path: The version's folder.
+
+    Raises:
+        UserError: The graph or its weights are damaged, or not those that were exported.
     """
 
     def __init__(self, path: Path):
@@ -35,10 +39,18 @@ class ExportedModel:
 
         self.path = path
         self.metadata = read_metadata(path)
-        self._loaded = tf.saved_model.load(os.fspath(path))
+        if self.metadata.get("sha256", known := fingerprint(path)) != known:  # older exports do not say
+            raise _damaged(path, f"the files of graph and weights are not those of which {METADATA} tells")
+        try:
+            self._loaded = tf.saved_model.load(os.fspath(path))
+            self._loaded.signatures["serving_default"]
+        except Exception as error:  # damage makes TensorFlow raise errors of many types
+            if outside_fault(error):
+                raise
+            raise _damaged(path, str(error).strip().splitlines()[0]) from None
 
     def predict_images(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities (N, H, W, 1) float32 of `images` (N, H, W, 1) in [0, 1], of any one size."""
+        """Probabilities (N, H, W, 1) float32 of `images` (N, H, W, C) in [0, 1], of any one size."""
         signature = self._loaded.signatures["serving_default"]
         return signature(image=np.asarray(images, np.float32))["probability"].numpy()
 
@@ -62,6 +74,7 @@ class ExportedModel:
 
     def predict_film(self, films: Sequence[bytes]) -> list[Segmentation]:
         """As `predict_bytes`, for whole films: the breast is found and scanned. Raises UserError for older exports."""
+        refuse_pairs(self.metadata, self.path)
         if not self.takes_films:
             raise UserError(f"{self.path} was exported without the signature predict_film. Export the model again")
         return self._answer("predict_film", films)
@@ -71,12 +84,20 @@ class ExportedModel:
 
         if not pictures:
             return []
+        refuse_pairs(self.metadata, self.path)
         try:
             answer = self._loaded.signatures[signature](image_bytes=tf.constant(list(pictures), tf.string))
         except tf.errors.InvalidArgumentError as error:
             raise UserError(_fault(str(error))) from None
         columns = (answer[name].numpy() for name in ("mask_png_bytes", "probability_png_bytes", "tumour_fraction"))
         return [Segmentation(mask, png, float(share)) for mask, png, share in zip(*columns, strict=True)]
+
+
+def refuse_pairs(metadata: dict[str, Any], path: str | os.PathLike) -> None:
+    """Raises UserError for a network that takes several pictures, where single ones are to be segmented."""
+    if metadata.get("channels", 1) != 1:
+        raise UserError(f"{path} takes {metadata['channels']} pictures of a breast side by side, and single files are "
+                        "no pairs. Judge it on a prepared data set with: python -m tfrespam.evaluate")
 
 
 def load(path: str | os.PathLike) -> ExportedModel:
@@ -117,10 +138,10 @@ def is_saved_model(path: Path) -> bool:
 def read_metadata(path: Path) -> dict[str, Any]:
     """What was written beside the graph about it; {} for a SavedModel of another origin. Raises UserError."""
     try:
-        return json.loads((path / METADATA).read_text(encoding="utf-8"))
+        return dict(json.loads((path / METADATA).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path / METADATA} cannot be read ({error}). Export the model again") from None
 
 
@@ -131,6 +152,11 @@ def fingerprint(path: Path) -> str:
         with open(file, "rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is damaged or no model of this software ({why}). Export the model again, or fetch it "
+                     "again from where it came")  # fmt: skip
 
 
 def _fault(message: str) -> str:

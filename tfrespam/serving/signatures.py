@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfrespam.serving import codecs, film
+from tfrespam.serving.frozen import can_freeze, freeze
 from tfrespam.serving.resize import from_square, resize, to_square
 
 MAX_PIXELS = 1 << 26  # 67 million; a film digitised at 42 um has about 25 million
@@ -33,9 +34,18 @@ SIGNATURES = {
 }
 
 
+def signatures(channels: int = 1) -> dict[str, dict]:
+    """The signatures of a network for so many pictures side by side, described."""
+    if channels == 1:
+        return SIGNATURES
+    image = f"float32 [N, H, W, {channels}], grey values in [0, 1], a picture in each channel, black if missing"
+    return {"serving_default": {**SIGNATURES["serving_default"], "inputs": {"image": image}}}
+
+
 def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int, threshold: float = 0.5,
                    keep_aspect: bool = False, tile_shares: Sequence[float] = (1.0,),
-                   film_threshold: float | None = None, max_pixels: int = MAX_PIXELS) -> None:  # fmt: skip
+                   film_threshold: float | None = None, max_pixels: int = MAX_PIXELS,
+                   half: bool = False) -> None:  # fmt: skip
     """Writes `model` as a SavedModel with the signatures described in SIGNATURES.
 
     Everything a caller would otherwise have to repeat is in the graph: decoding, grey values to [0, 1], resizing to
@@ -43,8 +53,9 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
     their positions.
 
     Args:
-        model: Takes (N, image_size, image_size, 1) in [0, 1]; gives (N, image_size, image_size, 1), or a dict with
-            that under "probability".
+        model: Takes (N, image_size, image_size, C) in [0, 1]; gives (N, image_size, image_size, 1), or a dict with
+            that under "probability". With several pictures side by side (C > 1) the only signature is
+            `serving_default`: a file holds one.
         path: A folder, created or filled.
         image_size: Side of the network's input, in pixels.
         threshold: Probability from which a pixel belongs to the mask.
@@ -52,18 +63,22 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
         tile_shares: How large the tiles are with which `predict_film` scans a breast, see `film.segment`.
         film_threshold: As `threshold`, for `predict_film` (default: the same).
         max_pixels: Largest picture that is decoded.
+        half: Whether kernels are stored as float16; they should be rounded to it (`frozen.round_kernels`).
     """
-    network_input = tf.TensorSpec([None, image_size, image_size, 1], tf.float32)
-    network = tf.function(functools.partial(_probability, model), input_signature=[network_input])
+    channels = model.input_shape[-1]
+    network_input = tf.TensorSpec([None, image_size, image_size, channels], tf.float32)
+    network = freeze(model, functools.partial(_probability, model), network_input, half)
     graph = _Graph(network, image_size, threshold, keep_aspect, tuple(tile_shares),
                    threshold if film_threshold is None else film_threshold, max_pixels)  # fmt: skip
     data = tf.TensorSpec([None], tf.string, name="image_bytes")
-    images = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
+    images = tf.TensorSpec([None, None, None, channels], tf.float32, name="image")
     archive = keras.export.ExportArchive()
-    archive.track(model)
+    if not can_freeze(model):
+        archive.track(model)
     archive.add_endpoint("serving_default", graph.serving_default, [images])
-    archive.add_endpoint("predict_bytes", graph.predict_bytes, [data])
-    archive.add_endpoint("predict_film", graph.predict_film, [data])
+    if channels == 1:
+        archive.add_endpoint("predict_bytes", graph.predict_bytes, [data])
+        archive.add_endpoint("predict_film", graph.predict_film, [data])
     archive.write_out(os.fspath(path), verbose=False)
 
 
@@ -110,11 +125,14 @@ class _Graph:
         return _answer(probability, self.film_threshold)
 
     def _to_network(self, image):
+        channels = [self._resized(image[..., k : k + 1]) for k in range(image.shape[-1])]
+        image = tf.concat(channels, -1) if len(channels) > 1 else channels[0]
+        return tf.ensure_shape(image, [None, self.image_size, self.image_size, len(channels)])
+
+    def _resized(self, picture):
         if self.keep_aspect:
-            image = to_square(image, self.image_size)
-        else:
-            image = resize(image, tf.constant([self.image_size, self.image_size]))
-        return tf.ensure_shape(image, [None, self.image_size, self.image_size, 1])
+            return to_square(picture, self.image_size)
+        return resize(picture, tf.constant([self.image_size, self.image_size]))
 
     def _from_network(self, probability, size):
         return (from_square if self.keep_aspect else resize)(probability, size)
@@ -125,7 +143,8 @@ _ANSWER_SPECS = {"mask_png_bytes": tf.TensorSpec([], tf.string), "probability_pn
 
 
 def _answer(probability, threshold):
-    mask = probability >= threshold
+    with tf.control_dependencies([_check_numbers(probability)]):  # an empty mask would say that there is no mass
+        mask = probability >= threshold
     return {
         "mask_png_bytes": codecs.encode_mask(mask),
         "probability_png_bytes": codecs.encode_probability(probability),
@@ -141,6 +160,11 @@ def _map(function, elements, specs):
 def _probability(model, image):
     output = model(image, training=False)
     return tf.cast(output["probability"] if isinstance(output, dict) else output, tf.float32)
+
+
+def _check_numbers(probability: tf.Tensor) -> tf.Operation:
+    message = "image_bytes: the network answers with NaN, which is no probability"
+    return tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(probability)), [message])
 
 
 def _check(states: tf.Tensor, max_pixels: int) -> list[tf.Operation]:

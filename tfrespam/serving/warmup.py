@@ -13,41 +13,42 @@ WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
 BATCH_SIZES = (1, 2, 4, 8)  # allowed_batch_sizes of serving/batching.config
 
 
-def write_warmup(folder: Path, image_size: int) -> None:
+def write_warmup(folder: Path, image_size: int, channels: int = 1) -> None:
     """Writes one PredictionLog for every signature and batch size into a SavedModel's folder.
 
     Args:
         folder: The version's folder.
         image_size: Side of the network's input, in pixels.
+        channels: Pictures that it takes side by side.
     """
     import tensorflow as tf
 
     path = folder / WARMUP
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for log in _logs(image_size):
+        for log in _logs(image_size, channels):
             writer.write(log.SerializeToString())
 
 
-def _logs(image_size: int) -> Iterator:
+def _logs(image_size: int, channels: int) -> Iterator:
     import tensorflow as tf
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-    from tfrespam.serving.signatures import SIGNATURES
+    from tfrespam.serving.signatures import signatures
 
-    for signature, described in SIGNATURES.items():
+    for signature, described in signatures(channels).items():
         for count in BATCH_SIZES:
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = signature
             for name in described["inputs"]:
-                value = _encoded(count, image_size) if name.endswith("_bytes") else _images(count, image_size)
+                value = _encoded(count, image_size) if name.endswith("_bytes") else _images(count, image_size, channels)
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictLog(request=request)
             yield prediction_log_pb2.PredictionLog(predict_log=log)
 
 
-def _images(count: int, image_size: int) -> np.ndarray:
-    return np.stack([_picture(image_size, image_size)] * count)[..., np.newaxis]
+def _images(count: int, image_size: int, channels: int) -> np.ndarray:
+    return np.stack([np.stack([_picture(image_size, image_size)] * channels, axis=-1)] * count)
 
 
 def _encoded(count: int, image_size: int) -> list[bytes]:

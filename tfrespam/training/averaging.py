@@ -95,7 +95,7 @@ class WeightAverage(keras.callbacks.Callback):
 
 
 def network_of(model: keras.Model) -> keras.Model:
-    """The network inside a model that only trains it (`SideSupervision`, `Adversarial`); any other model itself."""
+    """The network inside a model that only trains it (`SideSupervision`, `BoxSupervision` ...); others themselves."""
     return getattr(model, "network", model)
 
 

@@ -49,7 +49,8 @@ def streams(source, prepared, parts: dict, augment, validation: tf.data.Dataset,
     share = pipeline.Share(devices.place.index, devices.place.workers, devices.count)
     batch_size = options["batch_size"]
     train = pipeline.training(source, parts["train"], augment, share=share, **options)
-    judged = pipeline.padded_evaluation(prepared, parts["validation"], batch_size=batch_size, share=share)
+    judged = pipeline.padded_evaluation(prepared, parts["validation"], batch_size=batch_size, share=share,
+                                        second=options["second"])  # fmt: skip
     distribute = devices.strategy.distribute_datasets_from_function
     steps = -(-int(parts["validation"].sum()) // batch_size)
     return distribute(lambda _: train), distribute(lambda _: judged), steps

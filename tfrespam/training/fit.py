@@ -1,6 +1,7 @@
 """One call of `model.fit`: model, data and callbacks put together from an experiment."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrespam.config import AugmentConfig, Experiment
-from tfrespam.data import pipeline
+from tfrespam.data import pairs, pipeline
 from tfrespam.data.prepared import find_wider
 from tfrespam.errors import UserError
 from tfrespam.losses import get_loss
@@ -18,7 +19,10 @@ from tfrespam.training import distribution
 from tfrespam.training.adversarial import Adversarial
 from tfrespam.training.averaging import WeightAverage, network_of
 from tfrespam.training.board import board
+from tfrespam.training.box_supervision import box_supervised, projection_of
 from tfrespam.training.devices import Devices
+from tfrespam.training.finite import FiniteLoss
+from tfrespam.training.fused_adam import fuse_update
 from tfrespam.training.fused_normalization import fuse
 from tfrespam.training.optimizer import optimizer
 from tfrespam.training.progress import EpochLines
@@ -60,15 +64,19 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
     source = prepared
     if augment.recrop:
         source = find_wider(experiment.data_dir, experiment.data, augment.recrop, prepared)
-    validation = pipeline.evaluation(prepared, parts["validation"], batch_size=batch_size).cache()
+    second = experiment.data.second
+    _check_pairs(prepared, parts["train"], second)
+    validation = pipeline.evaluation(prepared, parts["validation"], batch_size=batch_size, second=second).cache()
     train, judged, validation_steps = distribution.streams(source, prepared, parts, augment, validation, devices,
                                                            batch_size=batch_size, seed=experiment.seed,
-                                                           first_step=done * steps)  # fmt: skip
+                                                           first_step=done * steps, second=second)  # fmt: skip
     callbacks = [average]
     if devices.place.chief:
         lines = EpochLines(training.epochs, steps)
+        finite = FiniteLoss(functools.partial(pipeline.step_lesions, prepared, parts["train"], batch_size,
+                                              experiment.seed), steps, folder)  # fmt: skip
         watched = board(experiment, prepared, parts, validation, average, folder)
-        callbacks += [*watched, recorder, lines]
+        callbacks += [finite, *watched, recorder, lines]
     if done < training.epochs:
         model.fit(train, validation_data=judged, validation_steps=validation_steps, epochs=training.epochs,
                   initial_epoch=done, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
@@ -77,12 +85,17 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
     return network_of(model)
 
 
+def _check_pairs(prepared, chosen: np.ndarray, second: str) -> None:
+    if second != "none" and (pairs.partners(prepared.table, chosen, second) < 0).all():
+        raise UserError(f"--data.second {second}: no training example of {prepared.path} has such a second picture")
+
+
 def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     """The experiment's network with optimizer, loss and metrics; inside another model where that is how it learns."""
     training = experiment.training
     try:
         model = _model(experiment, steps_per_epoch)
-        loss = get_loss(training.loss, **training.loss_options)
+        loss = projection_of(training) if training.loss == "box" else get_loss(training.loss, **training.loss_options)
     except ValueError as error:
         raise UserError(str(error)) from None
     own = {}
@@ -98,13 +111,17 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     )
     if not tf.distribute.has_strategy():
         fuse(model)
+        fuse_update(model.optimizer)
     return model
 
 
 def _model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     """What is fitted: the network itself, or the model that trains its side outputs, or it and its discriminator."""
-    asked, training, shape = experiment.model, experiment.training, (*2 * [experiment.data.image_size], 1)
+    asked, training, data = experiment.model, experiment.training, experiment.data
+    shape = (data.image_size, data.image_size, pipeline.channels(data.second))
     network = build_model(asked.name, shape, asked.width, **asked.options)
+    if training.loss == "box":
+        return box_supervised(network, training, steps_per_epoch)
     if asked.name in DISCRIMINATORS:
         return Adversarial(network, DISCRIMINATORS[asked.name](shape, asked.width), training.loss_weight)
     if isinstance(network.output, dict):

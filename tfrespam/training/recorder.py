@@ -6,14 +6,14 @@ and the state that says "epoch done" last; what a killed epoch had written is wr
 """
 
 import json
-import math
 import time
+import zipfile
 from pathlib import Path
 
 import keras
 
 from tfrespam.errors import UserError
-from tfrespam.files import recover_directory, whole_directory, whole_file, write_csv
+from tfrespam.files import check_seal, recover_directory, seal, whole_directory, whole_file, write_csv
 from tfrespam.training.averaging import WeightAverage, network_of
 
 
@@ -38,13 +38,18 @@ class RunRecorder(keras.callbacks.Callback):
         recover_directory(state)
         if not (state / "state.json").exists():
             return 0
-        known = json.loads((state / "state.json").read_text(encoding="utf-8"))
-        self.history = known["history"]
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(state / "model.weights.h5")
-        self.average.restore(state)
-        for variable, value in zip(_random_states(model), known.get("random_states", []), strict=True):
-            variable.assign(value)
+        try:
+            check_seal(state)
+            known = json.loads((state / "state.json").read_text(encoding="utf-8"))
+            self.history = known["history"]
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(state / "model.weights.h5")
+            self.average.restore(state)
+            for variable, value in zip(_random_states(model), known.get("random_states", []), strict=True):
+                variable.assign(value)
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise UserError(f"{state} is damaged ({_first_line(error)}), so the run cannot go on from it. best.keras "
+                            "beside it can still be exported. Remove the run's folder to train anew") from None
         return len(self.history)
 
     @property
@@ -58,10 +63,6 @@ class RunRecorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         row["seconds"] = round(time.perf_counter() - self._started, 2)
-        if not math.isfinite(row["loss"]):
-            raise UserError(f"the training loss became {row['loss']} in epoch {epoch + 1}. Expected a finite number. "
-                            f"The last good epoch is kept in {self.folder}; lower --training.learning_rate or set "
-                            "--training.clip_norm, and check the data set's pictures")
         self.history.append(row)
         if self.best is row:
             with self.average.in_place():
@@ -72,6 +73,11 @@ class RunRecorder(keras.callbacks.Callback):
             self.average.save(state)
             known = {"history": self.history, "random_states": [v.numpy().tolist() for v in _random_states(self.model)]}
             (state / "state.json").write_text(json.dumps(known), encoding="utf-8")
+            seal(state)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _random_states(model: keras.Model) -> list:

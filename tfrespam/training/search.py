@@ -56,13 +56,16 @@ class Trial(keras_tuner.HyperModel):
     def fit(self, hp, model, *args, callbacks=(), epochs=None, initial_epoch=0, **kwargs):
         """Trains one trial; returns the scores of its last epoch, since the last weights are what a run exports."""
         experiment = self._drawn(hp)
-        training = experiment.training
+        training, second = experiment.training, experiment.data.second
         train = pipeline.training(self.prepared, self.parts["train"], experiment.augment, seed=experiment.seed,
-                                  batch_size=training.batch_size, first_step=initial_epoch * self.steps)  # fmt: skip
-        validation = pipeline.evaluation(self.prepared, self.parts["validation"], batch_size=training.batch_size)
-        history = model.fit(train, validation_data=validation.cache(), epochs=epochs or training.epochs,
-                            initial_epoch=initial_epoch, steps_per_epoch=self.steps, shuffle=False, verbose=0,
-                            callbacks=[WeightAverage(training.ema), *callbacks])  # fmt: skip
+                                  batch_size=training.batch_size, first_step=initial_epoch * self.steps,
+                                  second=second)  # fmt: skip
+        validation = pipeline.evaluation(self.prepared, self.parts["validation"], batch_size=training.batch_size,
+                                         second=second)  # fmt: skip
+        with pipeline.damage_told(self.prepared):
+            history = model.fit(train, validation_data=validation.cache(), epochs=epochs or training.epochs,
+                                initial_epoch=initial_epoch, steps_per_epoch=self.steps, shuffle=False, verbose=0,
+                                callbacks=[WeightAverage(training.ema), *callbacks])  # fmt: skip
         return {name: float(values[-1]) for name, values in history.history.items()}
 
     def _drawn(self, hp) -> Experiment:

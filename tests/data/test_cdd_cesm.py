@@ -1,0 +1,117 @@
+import builtins
+import json
+
+import numpy as np
+import other_sets
+import pytest
+
+from tfrespam.data import cdd_cesm, cesm_sheet
+from tfrespam.data.records import Action
+from tfrespam.errors import UserError
+
+POLYGON = {"name": "polygon", "all_points_x": [10, 30, 30, 10], "all_points_y": [20, 20, 60, 60]}
+CIRCLE = {"name": "circle", "cx": 40, "cy": 50, "r": 12.5}
+ELLIPSE = {"name": "ellipse", "cx": 40, "cy": 60, "rx": 10, "ry": 20, "theta": 0}
+REGIONS = [("P1_L_DM_CC.jpg", POLYGON), ("P1_L_CM_CC.jpg", POLYGON), ("P2_R_DM_MLO .jpg", CIRCLE),
+           ("P2_R_DM_MLO .jpg", ELLIPSE), ("P3_R_DM_CC.jpg", None)]  # fmt: skip
+SHEET = [
+    {"Image_name": "P1_L_DM_CC", "Breast density (ACR)": "C", "BIRADS": 4, "Findings": "Mass",
+     "Pathology Classification/ Follow up": "Malignant"},
+    {"Image_name": "P1_L_CM_CC ", "Breast density (ACR)": "_", "BIRADS": "3$5",
+     "Findings": "Heterogeneous mass enhancement", "Pathology Classification/ Follow up": "Malignant"},
+    {"Image_name": "P2_R_DM_MLO", "Breast density (ACR)": "B", "BIRADS": "4$2", "Findings": "Mass$Calcifications",
+     "Pathology Classification/ Follow up": "Benign"},
+    {"Image_name": "P4_R_CM_CC", "BIRADS": 4, "Findings": "Non-mass enhancement"},
+    {"Image_name": "P5_R_CM_CC", "BIRADS": 1, "Findings": "Normal"},
+]  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path):
+    other_sets.write_cesm(tmp_path / "CDD-CESM", REGIONS)
+    return tmp_path / "CDD-CESM"
+
+
+def test_without_the_sheet_every_outline_is_used_and_the_user_told(home):
+    assert cdd_cesm.recognise(home) and not cdd_cesm.recognise(home / "none")
+    inventory, films, ledger = other_sets.read_all(cdd_cesm, home)
+    assert list(films) == ["P1_L_DM_CC", "P1_L_CM_CC", "P2_R_DM_MLO"] and "every outlined finding" in inventory.notes[0]
+    (lesion, mask), = films["P1_L_DM_CC"].masks
+    assert (lesion.lesion_id, lesion.patient_id, lesion.laterality, lesion.view) == (
+        "P1_L_DM_CC_1", "P1", "LEFT", "CC")  # fmt: skip
+    rows, columns = np.nonzero(mask)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 60, 10, 30) and mask.sum() == 41 * 21
+    assert {name: row.detail for name, row in ledger.items()} == {
+        "P1_L_DM_CC_1": "polygon", "P1_L_CM_CC_1": "polygon", "P2_R_DM_MLO_1": "circle", "P2_R_DM_MLO_2": "ellipse"}
+
+
+def test_the_sheet_tells_masses_and_facts(home):
+    other_sets.write_sheet(home / "Radiology-manual-annotations.xlsx", SHEET)
+    inventory, films, ledger = other_sets.read_all(cdd_cesm, home)
+    assert list(films) == ["P1_L_DM_CC", "P1_L_CM_CC"] and inventory.notes == ()
+    lesion, contrast = (films[name].masks[0][0] for name in films)
+    assert (lesion.pathology, lesion.assessment, lesion.breast_density) == ("MALIGNANT", 4, 3)
+    assert (contrast.assessment, contrast.breast_density) == (5, -1)
+    row = ledger["P2_R_DM_MLO_1"]
+    assert row.action is Action.SKIPPED_AMBIGUOUS and "Calcifications" in row.detail
+
+
+def test_the_sheet_saved_as_csv_tells_the_same(home, tmp_path):
+    other_sets.write_sheet(tmp_path / "all.xlsx", SHEET)
+    expected = cesm_sheet.read(tmp_path / "all.xlsx")
+    rows = cesm_sheet._rows_of_workbook(tmp_path / "all.xlsx")
+    path = home / "Radiology manual annotations.csv"
+    path.write_text("\n".join(",".join(row) for row in rows))
+    assert cesm_sheet.find(home) == path and cesm_sheet.read(path) == expected
+    assert not expected["P4_R_CM_CC"]["masses"] and expected["P1_L_CM_CC"]["masses"]
+
+
+def test_without_openpyxl_the_user_is_told_what_to_do(home, monkeypatch):
+    other_sets.write_sheet(home / "Radiology-manual-annotations.xlsx", SHEET)
+    known = builtins.__import__
+
+    def without(name, *arguments, **options):
+        if name == "openpyxl":
+            raise ImportError(name)
+        return known(name, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UserError, match=r"tfrespam\[xlsx\]"):
+        cdd_cesm.scan(home)
+
+
+def test_a_damaged_workbook_and_one_without_findings_are_errors(home):
+    path = home / "Radiology-manual-annotations.xlsx"
+    path.write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(UserError, match="no workbook that can be read"):
+        cdd_cesm.scan(home)
+    path.unlink()
+    (home / "Radiology-manual-annotations.csv").write_text("Image,Kind\nP1,Mass\n")
+    with pytest.raises(UserError, match="Image_name and Findings. Received: Image, Kind"):
+        cdd_cesm.scan(home)
+
+
+def test_regions_that_enclose_nothing_and_missing_pictures_are_in_the_ledger(home):
+    odd = [("P1_L_DM_CC.jpg", {"name": "point", "cx": 3, "cy": 4}), ("P1_L_DM_CC.jpg", {"name": "circle", "cx": 3}),
+           ("P1_L_DM_CC.jpg", POLYGON), ("P6_L_DM_CC.jpg", POLYGON)]  # fmt: skip
+    other_sets.write_cesm(home, odd)
+    (home / "Low energy images of CDD-CESM" / "P6_L_DM_CC.jpg").unlink()
+    _, _, ledger = other_sets.read_all(cdd_cesm, home)
+    assert {name: row.action for name, row in ledger.items()} == {
+        "P1_L_DM_CC_1": Action.SKIPPED_EMPTY, "P1_L_DM_CC_2": Action.SKIPPED_EMPTY, "P1_L_DM_CC_3": Action.USED,
+        "P6_L_DM_CC_1": Action.SKIPPED_MISSING}  # fmt: skip
+    assert "point" in ledger["P1_L_DM_CC_1"].detail and "cannot be read" in ledger["P1_L_DM_CC_2"].detail
+
+
+def test_a_turned_ellipse():
+    shape = {"name": "ellipse", "cx": 50, "cy": 50, "rx": 9.7, "ry": 20.3}
+    upright, _ = cdd_cesm.draw(json.dumps(shape), (101, 101))
+    turned, _ = cdd_cesm.draw(json.dumps(shape | {"theta": np.pi / 2}), (101, 101))
+    assert upright.sum() == pytest.approx(np.pi * 9.7 * 20.3, rel=0.03)
+    np.testing.assert_array_equal(turned, upright.T)
+
+
+def test_a_table_of_another_kind_is_an_error(home):
+    (home / "Radiology_hand_drawn_segmentations_v2.csv").write_text("name,region\nP1_L_DM_CC.jpg,{}\n")
+    with pytest.raises(UserError, match="#filename and region_shape_attributes"):
+        cdd_cesm.scan(home)

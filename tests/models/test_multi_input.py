@@ -1,0 +1,47 @@
+"""The late-fusion U-Net: contract, sharing, and what the second picture can and cannot change."""
+
+import keras
+import numpy as np
+import pytest
+from model_contract import check_model, pictures, trainable_parameters
+
+import tfrespam
+
+
+def pair(**options):
+    keras.utils.set_random_seed(0)
+    return tfrespam.build_model("multi_input", (32, 32, 2), 1 / 16, **options)
+
+
+def test_contract_with_one_picture(tmp_path):
+    check_model("multi_input", tmp_path, normalization="standardize")
+
+
+def test_pairs_are_saved_with_their_encoders(tmp_path):
+    model = pair(shared_encoder=False, aligned=True, normalization="local_contrast")
+    images = np.concatenate([pictures(2)[0]] * 2, -1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_allclose(loaded(images), model(images), atol=1e-6)
+    assert model.get_layer("encoder2").count_params() == model.get_layer("encoder").count_params()
+
+
+def test_a_common_encoder_has_no_weights_of_its_own_for_the_second_picture():
+    single = tfrespam.build_model("multi_input", (32, 32, 1), 1 / 16)
+    assert trainable_parameters(pair()) == trainable_parameters(single)
+    own = trainable_parameters(pair(shared_encoder=False)) - trainable_parameters(single)
+    assert own == sum(int(np.prod(w.shape)) for w in single.get_layer("encoder").trainable_weights)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_the_second_picture_reaches_the_mask_through_the_fusion_alone(aligned):
+    model = pair(aligned=aligned)
+    first, second = np.random.default_rng(0).random((2, 1, 32, 32, 1)).astype("float32")
+    both, other = (np.array(model(np.concatenate([first, beside], -1))) for beside in (second, np.flip(second, 1)))
+    missing = np.array(model(np.concatenate([first, np.zeros_like(first)], -1)))
+    assert np.abs(both - other).max() > 1e-7 and np.abs(both - missing).max() > 1e-7
+    kernel = np.array(model.get_layer("fused_conv").kernel)
+    kernel[:, :, kernel.shape[2] // 2 :] = 0  # what comes from the second picture, and the flag
+    model.get_layer("fused_conv").kernel.assign(kernel)
+    alone = [np.array(model(np.concatenate([first, beside], -1))) for beside in (second, np.zeros_like(first))]
+    np.testing.assert_array_equal(*alone)

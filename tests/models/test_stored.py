@@ -1,0 +1,75 @@
+"""Networks in files that may come from anywhere."""
+
+import io
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tiny
+from damage import outcomes
+
+from tfrespam.errors import UserError
+from tfrespam.models.stored import load_network
+
+
+@pytest.fixture
+def file(tmp_path):
+    tiny.network((32, 32, 1)).save(tmp_path / "a ü.keras")
+    return tmp_path / "a ü.keras"
+
+
+def test_every_changed_bit_is_found(file):
+    def weights():
+        return b"".join(array.tobytes() for array in load_network(file).get_weights())
+
+    whole, found = str(weights()), outcomes(file, 40, weights, UserError)
+    assert set(found) <= {"refused", whole} and found.count("refused") >= 36
+
+
+def test_an_empty_and_a_missing_file_are_told(tmp_path):
+    (tmp_path / "empty.keras").touch()
+    for name in ("empty.keras", "missing.keras"):
+        with pytest.raises(UserError, match=f"{name} cannot be loaded"):
+            load_network(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "/tmp/evil.txt", "assets/../../evil.txt", "..\\evil.txt"])
+def test_an_archive_that_leaves_its_folder_is_refused(file, name):
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(name, "x")
+    with pytest.raises(UserError, match="a file outside of itself"):
+        load_network(file)
+    assert not (file.parent.parent / "evil.txt").exists()
+
+
+def test_code_in_a_file_is_not_run(tmp_path, monkeypatch):
+    """A Lambda layer is Python bytecode; only code that the user did not ask for would switch safe mode off."""
+    image = keras.Input((8, 8, 1))
+    model = keras.Model(image, keras.layers.Lambda(lambda x: x * 2, output_shape=(8, 8, 1))(image))
+    model.save(tmp_path / "lambda.keras")
+    with pytest.raises(UserError, match="cannot be loaded.*"):
+        load_network(tmp_path / "lambda.keras")
+
+
+def test_a_file_that_names_a_module_does_not_import_it(file, tmp_path, monkeypatch):
+    (tmp_path / "evil_module.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    content = io.BytesIO()
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(content, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            if name == "config.json":
+                config = json.loads(data)
+                config["config"]["layers"][1] |= {"module": "evil_module", "class_name": "E", "registered_name": None}
+                data = json.dumps(config).encode()
+            new.writestr(name, data)
+    file.write_bytes(content.getvalue())
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_network(file)
+
+
+def test_what_is_loaded_answers_as_before(file):
+    image = np.random.default_rng(0).random((1, 32, 32, 1), np.float32)
+    np.testing.assert_array_equal(load_network(file)(image), keras.saving.load_model(file, compile=False)(image))

@@ -1,0 +1,104 @@
+"""Learning from boxes: what the losses see, and what `fit` makes of them."""
+
+import keras
+import numpy as np
+import pytest
+import tiny
+from keras import layers
+
+from tfrespam.affinity import Affinity
+from tfrespam.config import check
+from tfrespam.errors import UserError
+from tfrespam.losses import bounding_box, get_loss
+from tfrespam.metrics import default_metrics
+from tfrespam.training.box_supervision import BoxSupervision
+from tfrespam.training.fit import compiled
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.random((4, 16, 16, 1)).astype("float32")
+MASKS = np.zeros((4, 16, 16, 1), "float32")
+MASKS[:, 3:12, 4:10] = RNG.random((4, 9, 6, 1)) < 0.6
+MASKS[:, 3:12, 4] = MASKS[:, 3:12, 9] = MASKS[:, 3, 4:10] = MASKS[:, 11, 4:10] = 1  # so that all have this box
+
+
+def supervised(**options):
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 1), name="image")
+    network = keras.Model(image, layers.Conv2D(1, 3, padding="same", activation="sigmoid", name="probability")(image))
+    model = BoxSupervision(network, 5, **options)
+    model.compile(keras.optimizers.Adam(0.01), get_loss("projection", least_fill=0.6), metrics=default_metrics(),
+                  run_eagerly=True)  # fmt: skip
+    return model
+
+
+def test_the_loss_is_the_projection_and_the_affinity_that_grows():
+    model = supervised(affinity=2.0, warmup_epochs=2, contrast=0.7, distance=3)
+    probability = model.network(IMAGES)
+    projection = float(get_loss("projection", least_fill=0.6)(MASKS, probability))
+    pairs = float(Affinity(0.7, 3)(np.concatenate([bounding_box(MASKS), IMAGES], -1), probability))
+    for steps, strength in ((0, 0.0), (5, 1.0), (10, 2.0), (40, 2.0)):
+        model.optimizer.iterations.assign(steps)
+        loss = float(model.compute_loss(IMAGES, MASKS, probability))
+        assert loss == pytest.approx(projection + strength * pairs, rel=1e-5)
+
+
+def test_masks_of_one_box_train_to_the_same_weights():
+    """The loss sees nothing of a mask but its box."""
+    trained = []
+    for masks in (MASKS, np.array(bounding_box(MASKS))):
+        model = supervised()
+        model.fit(IMAGES, masks, batch_size=2, shuffle=False, verbose=0)
+        trained.append(model.get_weights())
+    for one, other in zip(*trained, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any(np.any(a != b) for a, b in zip(trained[0], supervised().get_weights(), strict=True))
+
+
+def test_metrics_are_those_of_the_mask():
+    model = supervised()
+    alone = keras.Model(model.network.input, model.network.output)
+    alone.compile(loss=get_loss("dice"), metrics=default_metrics())
+    found, expected = (each.evaluate(IMAGES, MASKS, verbose=0, return_dict=True) for each in (model, alone))
+    assert {name: found[name] for name in ("dice", "iou")} == {name: expected[name] for name in ("dice", "iou")}
+
+
+def test_of_all_shapes_in_a_box_the_one_in_the_picture_costs_least():
+    y, x = np.mgrid[:48, :48] - 23.5
+    shapes = {"disk": np.hypot(y, x) < 16, "box": np.maximum(abs(y), abs(x)) < 16, "diamond": abs(y) + abs(x) < 16,
+              "cross": (np.minimum(abs(y), abs(x)) < 3) & (np.maximum(abs(y), abs(x)) < 16),
+              "small": np.hypot(y, x) < 12, "shifted": np.hypot(y, x - 4) < 16, "nothing": np.zeros(y.shape, bool)}
+    picture = shapes["disk"] * 0.5 + 0.3 * RNG.random(y.shape)
+    box = shapes["box"][None, ..., None].astype("float32")
+    target = np.concatenate([box, picture[None, ..., None].astype("float32")], -1)
+    model, costs = supervised(contrast=0.3), {}
+    for name, shape in shapes.items():
+        probability = np.clip(shape, 0.02, 0.98)[None, ..., None].astype("float32")
+        costs[name] = float(get_loss("projection")(box, probability)) + float(model.affinity_loss(target, probability))
+    assert min(costs, key=costs.get) == "disk", costs
+
+
+def test_the_stage_trains_with_it(prepared, data_dir, tmp_path):
+    experiment = tiny.experiment(tmp_path, data_dir, training__loss="box", augment__rotation_degrees=0.0,
+                                 training__loss_options={"affinity": 0.5, "most_fill": 0.8})  # fmt: skip
+    check(experiment)
+    model = compiled(experiment, 3)
+    assert isinstance(model, BoxSupervision) and model.affinity == 0.5 and model.warmup_steps == 3
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"training__loss_options": {"gamma": 2}}, "affinity, warmup_epochs.*Received: gamma"),
+    ({"training__loss_options": {"distance": 0}}, "`distance` >= 1.*distance=0"),
+    ({"model__options": {"side_outputs": True}}, "without side outputs.*boundary1, mask1"),
+])  # fmt: skip
+def test_what_cannot_be_trained_from_boxes_is_refused(data_dir, tmp_path, settings, message):
+    with pytest.raises(UserError, match=message):
+        compiled(tiny.experiment(tmp_path, data_dir, training__loss="box", **settings), 3)
+
+
+@pytest.mark.parametrize("loss", ["box", "projection"])
+def test_boxes_of_turned_masks_are_refused(data_dir, tmp_path, loss):
+    turned = tiny.experiment(tmp_path, data_dir, training__loss=loss)
+    with pytest.raises(UserError, match="rotation_degrees 0.*Flips and quarter turns are fine. Received: 10.0 degrees"):
+        check(turned)
+    check(tiny.experiment(tmp_path, data_dir, training__loss=loss, augment__rotation_degrees=0.0,
+                          augment__quarter_turns=True))  # fmt: skip

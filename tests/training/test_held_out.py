@@ -1,0 +1,129 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tiny
+from scipy import special
+
+from tfrespam import evaluate, export, train
+from tfrespam.errors import UserError
+from tfrespam.evaluation.confusion import count_pixels, dice
+from tfrespam.serving import saved_model
+from tfrespam.training import held_out
+from tfrespam.training.runs import Run
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def runs(data_dir, tmp_path_factory):
+    """Folds 0 and 1, one epoch each, and the run on all patients."""
+    home = tmp_path_factory.mktemp("cross")
+    settings = {"training__epochs": 1, "training__select": "last", "training__tensorboard_images": 0}
+    parts = [{"data__protocol": "folds", "data__fold": 0}, {"data__protocol": "folds", "data__fold": 1},
+             {"data__protocol": "all"}]  # fmt: skip
+    made = [tiny.experiment(home, data_dir, **settings, **part) for part in parts]
+    for experiment in made:
+        train.train(experiment)
+    return [train.run_folder(experiment) for experiment in made]
+
+
+def collected(folders):
+    return held_out.collect([(run.network(), run.experiment(), run) for run in map(Run, folders)])
+
+
+def test_each_lesion_is_answered_by_the_network_that_has_not_seen_it(runs, prepared):
+    found = collected(runs[:2])
+    expected = np.concatenate([np.flatnonzero((prepared.table["split"] == "train") & (prepared.table["fold"] == fold))
+                               for fold in (0, 1)])  # fmt: skip
+    np.testing.assert_array_equal(found.facts["lesion_id"], prepared.table["lesion_id"][expected])
+    assert set(found.audit.values()) == {0}
+    summary = found.summary(0.5, model="tiny", experiment="exp", dataset="tiny", protocol="folds")
+    assert summary["n_images"] == len(expected)
+    own = [dice(count_pixels(mask[None], answer[None] >= 0.5))[0]
+           for mask, answer in zip(found.masks, found.answers, strict=True)]  # fmt: skip
+    assert summary["metrics"]["dice"]["image"] == pytest.approx(np.mean(own))
+    judged = [json.loads((folder / "validation" / "summary.json").read_text()) for folder in runs[:2]]
+    pooled = np.average([each["metrics"]["dice"]["image"] for each in judged],
+                        weights=[each["n_images"] for each in judged])  # fmt: skip
+    assert summary["metrics"]["dice"]["image"] == pytest.approx(pooled, abs=1e-6)
+    for name, value in summary["trivial"].items():
+        assert value == pytest.approx(np.average([each["trivial"][name] for each in judged],
+                                                 weights=[each["n_images"] for each in judged]))  # fmt: skip
+
+
+def test_folds_must_differ_and_hold_something_out(runs):
+    with pytest.raises(UserError, match="must hold out different folds"):
+        collected([runs[0], runs[0]])
+    with pytest.raises(UserError, match="need runs under protocol folds or official.*protocol all"):
+        collected([runs[2]])
+
+
+def test_other_data_than_trained_on_is_refused(runs, tmp_path):
+    changed = shutil.copytree(runs[0], tmp_path / "run")
+    (changed / "data.json").write_text('{"index_sha256": "other"}')
+    with pytest.raises(UserError, match="are not those that .* was trained on"):
+        collected([changed])
+
+
+def made_up(temperature, pictures=30):
+    """Answers of a network that is `temperature` times too sure."""
+    logit = RNG.normal(0, 2, (pictures, 40, 50))
+    masks = RNG.random(logit.shape) < special.expit(logit)
+    answers = special.expit(logit * temperature).astype(np.float32)
+    return held_out.HeldOut({"patient_id": np.arange(pictures) // 2}, list(masks), list(answers), {}, {})
+
+
+def test_the_temperature_is_found_and_applied():
+    found = made_up(2.5)
+    before = [answer.copy() for answer in found.answers]
+    fitted = held_out.calibrate(found)
+    assert fitted.temperature == pytest.approx(2.5, rel=0.05)
+    inner = np.clip(before[3].astype(float), 1e-6, 1 - 1e-6)  # logits end somewhere
+    expected = special.expit(special.logit(inner) / fitted.temperature)
+    np.testing.assert_allclose(found.answers[3], expected, atol=1e-4)
+    facts = fitted.facts(found)
+    assert facts["pictures"] == 30 and facts["patients"] == 15
+    error = facts["expected_calibration_error"]
+    assert error["after"] < 0.01 < 0.05 < error["before"]
+    assert held_out.reliability_png(fitted).startswith(b"\x89PNG")
+
+
+def test_each_picture_gives_equally_many_pixels(monkeypatch):
+    monkeypatch.setattr(held_out, "PIXELS", 100)
+    stated, mask = made_up(1.0, 3).sample()
+    assert stated.shape == mask.shape == (300,)
+
+
+def test_export_judges_all_patients_model_by_its_siblings_and_calibrates_it(runs, tmp_path):
+    export.export(str(runs[2]), models_dir=str(tmp_path), calibrate=True, held_out=tuple(map(str, runs[:2])))
+    path = tmp_path / "exp" / "1"
+    known = json.loads((path / "metadata.json").read_text())
+    temperature = known["calibration"]["temperature"]
+    assert known["metrics"]["held out by 2 runs"]["n_images"] == known["calibration"]["pictures"]
+    assert known["data"]["protocol"] == "all" and (path / "reliability.png").exists()
+    images = RNG.random((2, tiny.SIZE, tiny.SIZE, 1)).astype(np.float32)
+    plain = special.logit(Run(runs[2]).network().predict(images, verbose=0).astype(float))
+    np.testing.assert_allclose(saved_model.load(path).predict_images(images), special.expit(plain / temperature),
+                               atol=1e-5)  # fmt: skip
+    assert "held out by 2 runs: " in (path / "model_card.md").read_text()
+
+
+def test_what_all_patients_model_has_learnt_is_published_as_no_score(runs, data_dir, tmp_path, capsys):
+    run = Run(runs[2])
+    path = export.exported_from(run.weights, run.config["models_dir"], run.config["name"])
+    known = json.loads((path / "metadata.json").read_text())
+    assert set(known["metrics"]) == {"test"}  # the source's test list, which it has not seen
+    evaluate.evaluate(str(tmp_path / "seen"), str(path), str(data_dir))
+    assert "show patients that the model was trained on: no score of new patients" in capsys.readouterr().out
+
+
+def test_all_patients_need_weights_that_nothing_selected(tmp_path, data_dir):
+    experiment = tiny.experiment(tmp_path, data_dir, data__protocol="all")
+    assert experiment.training.select == "best"
+    with pytest.raises(UserError, match="--data.protocol all needs --training.select last"):
+        train.train(experiment)
+    fine = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, select="last"))
+    assert train.run_folder(fine).name.startswith("all-seed0-")

@@ -1,0 +1,82 @@
+"""What CDD-CESM's sheet Radiology-manual-annotations says of each picture: findings, assessment, density, pathology."""
+
+import csv
+import re
+from pathlib import Path
+
+from tfrespam.errors import UserError
+
+PATTERN = "[Rr]adiology*manual*annotations*"  # with blanks, hyphens or underscores; .xlsx, or saved as .csv
+DENSITIES = {"A": 1, "B": 2, "C": 3, "D": 4}
+
+
+def find(root: Path) -> Path | None:
+    """The sheet, at most two folders below `root`."""
+    found = [path for above in ("", "*/", "*/*/") for path in sorted(root.glob(above + PATTERN))]
+    return next((path for path in found if path.suffix.lower() in (".xlsx", ".csv")), None)
+
+
+def read(path: Path) -> dict[str, dict]:
+    """Picture's name in capitals -> `masses` (bool), `others` (findings of other kinds), `pathology`, `assessment`
+    and `breast_density`.
+
+    Several findings stand in one cell, separated by `$`, or in several rows. Raises UserError.
+    """
+    rows = _rows_of_csv(path) if path.suffix.lower() == ".csv" else _rows_of_workbook(path)
+    header = [_key(cell) for cell in rows[0]] if rows else []
+    if "imagename" not in header or "findings" not in header:
+        received = ", ".join(rows[0]) if rows else "nothing"
+        raise UserError(f"{path}: expected the columns Image_name and Findings. Received: {received}")
+    known: dict[str, dict] = {}
+    for cells in rows[1:]:
+        row = dict(zip(header, cells, strict=False))
+        if row["imagename"]:
+            _add(known.setdefault(row["imagename"].upper(), {"masses": False, "others": []}), row)
+    return known
+
+
+def _add(facts: dict, row: dict[str, str]) -> None:
+    for finding in filter(None, (part.strip() for part in row["findings"].split("$"))):
+        if _is_mass(finding):
+            facts["masses"] = True
+        elif finding.lower() not in ("normal", "_") and finding not in facts["others"]:
+            facts["others"].append(finding)
+    pathology = next((value for key, value in row.items() if key.startswith("pathology")), "")
+    facts["pathology"] = facts.get("pathology") or pathology.upper()
+    grades = [int(digit) for digit in re.findall(r"\d", row.get("birads", ""))]
+    facts["assessment"] = max([facts.get("assessment", -1), *grades])
+    density = next((value for key, value in row.items() if key.startswith("breastdensity")), "").strip().upper()
+    facts["breast_density"] = max(facts.get("breast_density", -1), DENSITIES.get(density[:1], -1))
+
+
+def _is_mass(finding: str) -> bool:
+    """Masses and mass enhancements; a non-mass enhancement is none."""
+    return re.search(r"\bmass", finding.lower()) is not None and re.search(r"non\W*mass", finding.lower()) is None
+
+
+def _key(cell: str) -> str:
+    return re.sub(r"[^a-z]", "", cell.lower())
+
+
+def _rows_of_csv(path: Path) -> list[list[str]]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return [[cell.strip() for cell in row] for row in csv.reader(file)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def _rows_of_workbook(path: Path) -> list[list[str]]:
+    """The first sheet, `all`; the others repeat it by kind of finding."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise UserError(f"{path.name} tells which outlines are masses, and is a workbook: pip install "
+                        '"tfrespam[xlsx]", or put its first sheet in its place, saved as .csv') from None  # fmt: skip
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+        sheet = book["all"] if "all" in book.sheetnames else book.worksheets[0]
+        rows = sheet.iter_rows(values_only=True)
+        return [["" if cell is None else str(cell).strip() for cell in row] for row in rows]
+    except Exception as error:  # zipfile, XML and openpyxl each raise their own
+        raise UserError(f"{path} is no workbook that can be read ({type(error).__name__})") from None

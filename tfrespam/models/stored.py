@@ -1,0 +1,36 @@
+"""Networks in .keras files, which may come from anywhere: nothing in them is run, and damage is told."""
+
+import os
+import zipfile
+from pathlib import PurePosixPath
+
+import keras
+
+import tfrespam.layers
+import tfrespam.models  # noqa: F401  both register what a file may name
+from tfrespam.errors import UserError
+from tfrespam.faults import outside_fault
+
+
+def load_network(path: str | os.PathLike) -> keras.Model:
+    """The network in a .keras file. Raises UserError when it is damaged, or would run code or leave its folder."""
+    try:
+        _check(path)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # damage makes zip, HDF5, JSON and Keras raise errors of many types
+        if outside_fault(error):
+            raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"{path} cannot be loaded ({reason}). Was it written whole, and by this software?") from None
+
+
+def _check(path: str | os.PathLike) -> None:
+    """Raises ValueError unless the archive is whole and all its files are below its root."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            parts = PurePosixPath(name.replace("\\", "/"))
+            if parts.is_absolute() or ".." in parts.parts:
+                raise ValueError(f"it holds a file outside of itself: {name}")
+        damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"{damaged} in it is damaged")

@@ -1,0 +1,86 @@
+"""The network as an exported graph computes it fastest: constant weights, batch normalisation a part of convolutions.
+
+TensorFlow's own graph optimizer multiplies constant factors into constant kernels, and oneDNN lays constant kernels out
+for the processor once; a variable, which might change, keeps both from it at every call.
+"""
+
+import contextlib
+import functools
+import math
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+MAX_BYTES = 1 << 30  # a graph is one protocol buffer, which ends at 2 GiB; heavier networks keep their variables
+
+
+def can_freeze(model: keras.Model) -> bool:
+    """Whether the weights fit into a graph."""
+    return sum(math.prod(weight.shape) * weight.value.dtype.size for weight in model.weights) <= MAX_BYTES
+
+
+def freeze(model: keras.Model, call: Callable, spec: tf.TensorSpec,
+           half: bool = False) -> Callable[[tf.Tensor], tf.Tensor]:  # fmt: skip
+    """`call`, a function of one tensor like `spec` that computes with `model`, as a graph with constant weights.
+
+    A network that `can_freeze` denies keeps its variables: what uses the result must hold them. With `half` kernels are
+    stored in 16 bits, and computed with in 32.
+    """
+    if half:
+        call = _with_half_kernels(model, call)
+    with _affine_normalization(model):
+        traced = tf.function(call, input_signature=[spec]).get_concrete_function()
+    if not can_freeze(model):
+        return traced
+    frozen = convert_variables_to_constants_v2(traced)
+    return lambda tensor: tf.ensure_shape(frozen(tensor)[0], traced.output_shapes)
+
+
+def round_kernels(model: keras.Model) -> None:
+    """Rounds kernels, in place, to what 16 bits hold: half the digits, no other network (biases stay as they are)."""
+    for weight in _kernels(model):
+        weight.assign(weight.numpy().astype(np.float16))
+
+
+def _kernels(model: keras.Model) -> list[keras.Variable]:
+    return [weight for weight in model.weights if len(weight.shape) > 1]
+
+
+def _with_half_kernels(model: keras.Model, call: Callable) -> Callable:
+    # float16 constants are written as variable-length integers, of three bytes mostly; int16 ones as they are
+    halves = [(weight, weight.numpy().astype(np.float16).view(np.int16)) for weight in _kernels(model)]
+
+    def called(tensor):
+        kernels = [(weight, tf.cast(tf.bitcast(half, tf.float16), weight.dtype)) for weight, half in halves]
+        with keras.StatelessScope(state_mapping=kernels, initialize_variables=False):
+            return call(tensor)
+
+    return called
+
+
+@contextlib.contextmanager
+def _affine_normalization(model: keras.Model) -> Iterator[None]:
+    """Batch normalisation is a product and a bias inside the block: Keras' own form would end as a sum that TensorFlow
+    does not recognise as a convolution's bias.
+    """
+    layers = [layer for layer in model._flatten_layers() if _affine(layer)]
+    for layer in layers:
+        layer.call = functools.partial(_call, layer)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.call
+
+
+def _affine(layer: keras.Layer) -> bool:
+    return (type(layer) is keras.layers.BatchNormalization and layer.axis in (-1, 3) and layer.center and layer.scale
+            and layer.compute_dtype == "float32")
+
+
+def _call(layer, inputs, training=None, mask=None):
+    factor = layer.gamma * tf.math.rsqrt(layer.moving_variance + layer.epsilon)
+    return tf.nn.bias_add(inputs * factor, layer.beta - layer.moving_mean * factor)
