@@ -59,3 +59,15 @@ def small_export(tmp_path_factory):
     first = export_model(small_model(), home, "tfrespam", {"model": "small"})
     shutil.copytree(first, home / "tfrespam" / "2")
     return home / "tfrespam"
+
+
+@pytest.fixture
+def switches():
+    """Determinism and precision, which hold for a whole process, are as at its start before and after the test."""
+    import keras
+    from tensorflow.python.framework.config import disable_op_determinism
+
+    disable_op_determinism()
+    yield
+    disable_op_determinism()
+    keras.mixed_precision.set_dtype_policy("float32")

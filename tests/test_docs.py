@@ -24,13 +24,14 @@ def test_links_lead_to_files(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_name_stages_and_options_that_there_are(page):
-    for line in re.findall(r"^ {4}python -m tfrespam\.(.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+    text = re.sub(r"\\\n *", "", page.read_text(encoding="utf-8"))  # commands of several lines
+    for line in re.findall(r"^ {4}python -m tfrespam\.(.+)$", text, re.MULTILINE):
         stage, *words = shlex.split(line.partition("  #")[0])
         module = importlib.import_module(command.STAGES[stage])
-        text = _help(module)
+        known = _help(module)
         for word in words:
             if word.startswith("--"):
-                assert word.partition("=")[0] in text, line
+                assert word.partition("=")[0] in known, line
 
 
 def _help(module) -> str:

@@ -98,8 +98,8 @@ def test_without_a_model_the_newest_is_judged(tested, trained, data_dir, tmp_pat
 
 
 def test_threshold_can_be_chosen(exported, data_dir, tmp_path):
-    summary, rows = run(tmp_path, model=exported, data_dir=str(data_dir), split="test", threshold=0.0)
-    assert summary["threshold"] == 0.0 and summary["metrics"]["sensitivity"]["image"] == 1.0
+    summary, rows = run(tmp_path, model=exported, data_dir=str(data_dir), split="test", threshold=1e-6)
+    assert summary["threshold"] == 1e-6 and summary["metrics"]["sensitivity"]["image"] == 1.0
     assert summary["metrics"]["dice"]["image"] == pytest.approx(summary["trivial"]["all_ones"])
 
 
@@ -184,6 +184,7 @@ def test_the_right_way_of_preparing_is_chosen_among_several(other, data_dir, pre
     (["--split", "all"], "all"),
     (["--protocol", "random"], "random"),
     (["--treshold", "0.3"], "--treshold"),
+    (["--threshold", "7"], "--threshold must be a probability between 0 and 1. Received: 7.0"),
 ])  # fmt: skip
 def test_errors_are_messages_with_status_2(tmp_path, monkeypatch, capsys, options, expected):
     monkeypatch.chdir(tmp_path)

@@ -204,6 +204,12 @@ def test_an_export_is_known_by_its_weights(tmp_path):
     assert export.exported_from(run / "last.keras", tmp_path / "models", "mine") is None
 
 
+def test_stage_refuses_a_threshold_that_is_no_probability(tmp_path):
+    with pytest.raises(UserError, match="--threshold must be a probability between 0 and 1. Received: 1"):
+        export.export(str(make_run(tmp_path)), threshold=1)
+    assert not (tmp_path / "models").exists()
+
+
 def test_stage_names_what_is_missing(tmp_path):
     with pytest.raises(UserError, match="with its config.yaml. Received"):
         export.export(str(tmp_path))

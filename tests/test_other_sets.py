@@ -19,7 +19,7 @@ from tfrespam.train import run_folder, train
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """The three data sets, prepared in crops of 32 pixels."""
+    """Every data set but CBIS-DDSM, prepared in crops of 32 pixels."""
     sources, home = (tmp_path_factory.mktemp(name) for name in ("sources", "datasets"))
     films = "".join(f"mdb{n:03} F CIRC B {100 + 5 * n} 120 {20 + n}\n" for n in range(1, 15))
     other_sets.write_mias(sources / "all-mias", "REFNUM\n" + films, 256)
@@ -27,13 +27,20 @@ def home(tmp_path_factory):
     ellipse = {"name": "ellipse", "cx": 40, "cy": 60, "rx": 12, "ry": 20, "theta": 0}
     other_sets.write_cesm(sources / "CDD-CESM", [
         (f"P{patient}_L_{kind}_CC.jpg", ellipse) for patient in range(1, 9) for kind in ("DM", "CM")])  # fmt: skip
+    for number in range(1, 7):
+        other_sets.put_inbreast_film(sources / "INbreast", number, f"patient{number // 2}")
+        other_sets.annotate_inbreast(sources / "INbreast", number, [("Mass", [(10, 20), (24, 20), (24, 31), (10, 31)])])
+        other_sets.write(sources / "My own" / "images" / f"{number}.png", other_sets.picture(number, (60, 40)))
+        other_sets.write(sources / "My own" / "masks" / f"{number}.png", other_sets.disk((20, 30), 9, (60, 40)))
+    rows = "".join(f"{number},p{number // 2}\n" for number in range(1, 7))
+    (sources / "My own" / "patients.csv").write_text("image,patient_id\n" + rows)
     for source in sorted(sources.iterdir()):
         prepare_source(source, home, None, "roi", 1.6, 32, workers=1)
     return home
 
 
 @pytest.mark.parametrize(("name", "examples", "patients"), [
-    ("mini_mias", 14, 7), ("busi", 11, 10), ("cdd_cesm", 16, 8)])  # fmt: skip
+    ("inbreast", 6, 4), ("my_own", 6, 4), ("mini_mias", 14, 7), ("busi", 11, 10), ("cdd_cesm", 16, 8)])  # fmt: skip
 def test_each_data_set_is_prepared_with_its_patients_in_one_fold(home, name, examples, patients):
     prepared = Prepared(home / name / "roi-1.6-32")
     table = prepared.table
@@ -42,7 +49,7 @@ def test_each_data_set_is_prepared_with_its_patients_in_one_fold(home, name, exa
     assert len({*zip(table["patient_id"], table["fold"], strict=True)}) == patients
 
 
-def test_whole_pictures_cannot_be_made_from_sonograms(home, tmp_path):
+def test_whole_pictures_cannot_be_made_from_sonograms(tmp_path):
     other_sets.write_busi(tmp_path, 1, 1)
     with pytest.raises(UserError, match="--view film cannot be made from busi. Expected: roi"):
         prepare_source(tmp_path, tmp_path, None, "film", 1.6, 32)

@@ -276,8 +276,8 @@ def test_what_is_not_prepared_names_the_command_that_makes_it(made):
     assert "'cbis_ddsm_mass' is not prepared as roi-1.2-64" in str(error.value)
     assert "Found there: cbis_ddsm_mass/roi-1.6-32." in str(error.value)
     assert f"tfrespam.prepare --source DIR --data_dir {home} --name cbis_ddsm_mass" in str(error.value)
-    with pytest.raises(UserError, match="Found there: nothing"):
-        find(home / "nowhere", wanted)
+    with pytest.raises(UserError, match="Found there: nothing.* --data_dir '.*/no where' .* paper makes the copies$"):
+        find(home / "no where", wanted, copies=13)
     assert find(home, DataConfig(dataset="cbis_ddsm_mass", image_size=32)).path == made.path
 
 

@@ -127,6 +127,12 @@ def quoted(path: str | os.PathLike) -> str:
     return shlex.quote(os.fspath(path))
 
 
+def check_threshold(threshold: float | None) -> None:
+    """Raises UserError unless --threshold can tell pixels apart; None leaves it to the model."""
+    if threshold is not None and not 0 < threshold < 1:
+        raise UserError(f"--threshold must be a probability between 0 and 1. Received: {threshold}")
+
+
 def fail(error: UserError) -> None:
     """Prints a UserError the one way all stages do, and exits with status 2."""
     print(f"error: {error}", file=sys.stderr)

@@ -43,6 +43,7 @@ def evaluate(
     """
     from tfrespam import runtime
 
+    cli.check_threshold(threshold)
     runtime.start()
     from tfrespam.serving import saved_model
 

@@ -51,6 +51,7 @@ def export(
     """
     from tfrespam import runtime
 
+    cli.check_threshold(threshold)
     members, judges = [Run(run) for run in runs], [Run(run) for run in held_out]
     files = [run.weights for run in members]
     runtime.start()

@@ -60,7 +60,8 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     from tfrespam.serving import cases as on_their_way
     from tfrespam.serving.dicom_out import Wanted
 
-    _check(output, threshold, batch_size)
+    cli.check_threshold(threshold)
+    _check(output, batch_size)
     cases = on_their_way.find(inputs, Path(output))
     segmenter, place = _segmenter(model, models_dir, server, served_name, ca)
     _check_box(box, cases, segmenter.metadata)
@@ -93,11 +94,9 @@ def _say(cases: "list[Case]", rows: list[dict], place: str, output: str) -> None
         raise UserError(f"{len(failed)} of {len(cases)} files could not be segmented (see status in predictions.csv)")
 
 
-def _check(output: str, threshold: float | None, batch_size: int) -> None:
+def _check(output: str, batch_size: int) -> None:
     if Path(output).exists() and not Path(output).is_dir():
         raise UserError(f"--output must be a folder. Received: {output}, a file")
-    if threshold is not None and not 0 < threshold < 1:
-        raise UserError(f"--threshold must be a probability between 0 and 1. Received: {threshold}")
     if batch_size < 1:
         raise UserError(f"--batch_size must be 1 or more. Received: {batch_size}")
 

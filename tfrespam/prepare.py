@@ -58,9 +58,9 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     if not source.is_dir():
         raise UserError(f"--source must be a folder that exists. Received: {source}")
     module = find_source(source)
-    if view not in getattr(module, "VIEWS", (view,)):
-        raise UserError(f"--view {view} cannot be made from {module.NAME}. Expected: {', '.join(module.VIEWS)}")
     inventory = module.scan(source)
+    if view not in inventory.views:
+        raise UserError(f"--view {view} cannot be made from {inventory.layout}. Expected: {', '.join(inventory.views)}")
     name = name or inventory.name
     path = home / name / config_name(view, context, image_size)
     plan = {"dataset": name, "layout": inventory.layout, "view": view, "context": context, "image_size": image_size,

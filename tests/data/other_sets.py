@@ -1,12 +1,16 @@
-"""Writes small downloads in the published layouts of mini-MIAS, BUSI and CDD-CESM."""
+"""Writes small downloads in the published layouts of INbreast, mini-MIAS, BUSI and CDD-CESM."""
 
 import csv
 import json
 import pickle
+import plistlib
 from pathlib import Path
 
 import cv2
+import dicom_files
 import numpy as np
+
+INBREAST_FILM = np.random.default_rng(0).integers(0, 4096, (60, 40)).astype(np.uint16)
 
 MIAS_INFO = """REFNUM BG CLASS SEVERITY X Y RADIUS
 mdb001 G CIRC B 535 425 197
@@ -41,6 +45,22 @@ def picture(seed: int, size: tuple[int, int]) -> np.ndarray:
 def write(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cv2.imencode(path.suffix, pixels)[1].tobytes())
+
+
+def annotate_inbreast(home: Path, number: int, regions: list[tuple[str, list]]) -> None:
+    """AllXML/<number>.xml with `regions`: (name, points (x, y))."""
+    rois = [{"Name": name, "NumberOfPoints": len(points), "IndexInImage": k, "Type": 15,
+             "Point_px": [f"({x:.6f}, {y:.6f})" for x, y in points]} for k, (name, points) in enumerate(regions)]
+    (home / "AllXML").mkdir(parents=True, exist_ok=True)
+    content = {"Images": [{"ImageIndex": 0, "NumberOfROIs": len(rois), "ROIs": rois}]}
+    (home / "AllXML" / f"{number}.xml").write_bytes(plistlib.dumps(content))
+
+
+def put_inbreast_film(home: Path, number: int, patient: str = "6c613a14b80a8591", **elements) -> None:
+    """INBREAST_FILM as the MLO of a right breast; `elements` replace or add DICOM elements."""
+    elements = {"SOPClassUID": dicom_files.MAMMOGRAPHY, "ImagerPixelSpacing": [0.07, 0.07], "BitsStored": 14,
+                "HighBit": 13} | elements
+    dicom_files.write(home / "AllDICOMs" / f"{number}_{patient}_MG_R_ML_ANON.dcm", INBREAST_FILM, **elements)
 
 
 def write_mias(home: Path, info: str = MIAS_INFO, size: int = 1024) -> None:

@@ -1,31 +1,17 @@
 import pickle
-import plistlib
 
-import dicom_files
 import numpy as np
 import pytest
+from other_sets import INBREAST_FILM as FILM
+from other_sets import annotate_inbreast as annotate
+from other_sets import put_inbreast_film as put_film
 
 from tfrespam.data import inbreast
 from tfrespam.data.records import Action
 from tfrespam.errors import UserError
 
-FILM = np.random.default_rng(0).integers(0, 4096, (60, 40)).astype(np.uint16)
 SQUARE = [(10, 20), (24, 20), (24, 31), (10, 31)]
 HEADER = "Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads\n"
-
-
-def annotate(home, number, regions):
-    rois = [{"Name": name, "NumberOfPoints": len(points), "IndexInImage": k, "Type": 15,
-             "Point_px": [f"({x:.6f}, {y:.6f})" for x, y in points]} for k, (name, points) in enumerate(regions)]
-    (home / "AllXML").mkdir(parents=True, exist_ok=True)
-    content = {"Images": [{"ImageIndex": 0, "NumberOfROIs": len(rois), "ROIs": rois}]}
-    (home / "AllXML" / f"{number}.xml").write_bytes(plistlib.dumps(content))
-
-
-def put_film(home, number, patient="6c613a14b80a8591", side="R", view="ML", **elements):
-    elements = {"SOPClassUID": dicom_files.MAMMOGRAPHY, "ImagerPixelSpacing": [0.07, 0.07], "BitsStored": 14,
-                "HighBit": 13} | elements
-    dicom_files.write(home / "AllDICOMs" / f"{number}_{patient}_MG_{side}_{view}_ANON.dcm", FILM, **elements)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import csv
 import hashlib
+import resource
 
 import numpy as np
 import pydicom
@@ -113,6 +114,21 @@ def test_fewer_patients_are_the_first_of_more(download, tmp_path):
     write_phantom(tmp_path / "fewer", patients=2, seed=5, workers=1)
     fewer = {path: digest for path, digest in digests(tmp_path / "fewer").items() if path.endswith(".dcm")}
     assert fewer.items() <= digests(download).items()
+
+
+@pytest.mark.slow
+def test_300_films_take_less_than_a_minute_of_two_cores(tmp_path):
+    """Counted in processor time: other work on the machine, or more of its cores, change nothing."""
+    before = processor_seconds()
+    write_phantom(tmp_path / "many", patients=100, workers=2)
+    films = {row["image file path"] for row in all_rows(tmp_path / "many")}
+    seconds = (processor_seconds() - before) / len(films) * 300
+    print(f"{len(films)} films; 300 take {seconds:.0f} s of processor time")
+    assert len(films) > 250 and seconds < 2 * 60
+
+
+def processor_seconds():
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def test_a_failed_run_leaves_nothing(tmp_path, monkeypatch):

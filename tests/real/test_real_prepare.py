@@ -14,6 +14,7 @@ import pytest
 
 from tfrespam.data import pipeline, protocols
 from tfrespam.data.prepared import Prepared
+from tfrespam.prepare import prepare_copies, prepare_source
 
 REAL = os.environ.get("TFRESPAM_REAL_DATA", "")
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -61,6 +62,17 @@ def test_all_1318_lesions_are_accounted_for(made, layout):
     parts = protocols.parts(prepared.table, "folds")
     trained = protocols.identities(prepared.table, parts["train"])
     assert not any(protocols.leak_audit(prepared.table, parts["validation"], trained).values())
+
+
+def test_the_paper_protocol_copies_1318_lesions_to_17134(made):
+    prepared, _ = made("tcia")
+    home = prepared.path.parents[1]
+    small = Prepared(prepare_source(home / "in", home, None, "roi", 1.6, 32))  # copies of fewer pixels are as many
+    copies = Prepared(prepare_copies(small)).table
+    parts = protocols.parts(copies, "paper")
+    assert (len(copies["copy"]), parts["train"].sum(), parts["validation"].sum()) == (17134, 13707, 3427)
+    audit = protocols.leak_audit(copies, parts["validation"], protocols.identities(copies, parts["train"]))
+    assert set(audit.values()) == {3427}
 
 
 def test_layouts_give_the_same_examples_but_for_jpeg_loss(made):

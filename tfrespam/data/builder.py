@@ -8,9 +8,6 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 VERSION = "1.0.0"
-CITATION = """@article{lee2017cbis, title={A curated mammography data set for use in computer-aided detection and
-diagnosis research}, author={Lee, Rebecca Sawyer and others}, journal={Scientific Data}, volume={4}, pages={170177},
-year={2017}}"""
 
 _TEXT = ("lesion_id", "film_id", "patient_id", "split", "laterality", "view", "pathology", "shape", "margins", "source")
 _WHOLE = ("assessment", "subtlety", "breast_density", "copy", "fold", "mass_pixels")
@@ -44,8 +41,9 @@ class Mammograms(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(data_dir=data_dir)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(builder=self, features=features(), citation=CITATION,
-                                     description="Mammogram crops with mass masks, prepared by tfrespam.")
+        return tfds.core.DatasetInfo(builder=self, features=features(),
+                                     description="Pictures and masks of masses, prepared by tfrespam. Licence and "
+                                                 "citation are the source's: see its page under datasets/.")
 
     def _split_generators(self, dl_manager):
         return {name: _some(name, examples()) for name, examples in self._splits.items()}

@@ -21,7 +21,6 @@ from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow
 from tfrespam.errors import UserError
 
 NAME = "busi"
-VIEWS = ("roi",)  # a sonogram has no dark surroundings in which a breast could be found
 CLASSES = {"benign": "BENIGN", "malignant": "MALIGNANT"}  # of the third, normal, no picture has a lesion
 PICTURE = re.compile(r"(?P<kind>benign|malignant|normal) ?\((?P<number>\d+)\)(?P<mask>_mask(_\d+)?)?", re.IGNORECASE)
 
@@ -61,7 +60,8 @@ def scan(root: Path) -> Inventory:
     grouped = len(readable) - len(set(patients.values()))
     note = (f"no patient is numbered: {grouped} pictures that nearly repeat another count as that one's patient. "
             "Other pictures of one patient cannot be told, so splits may still leak")
-    return Inventory(NAME, NAME, listed, tuple(ledger), (note,))
+    # a sonogram has no dark surroundings in which a breast could be found
+    return Inventory(NAME, NAME, listed, tuple(ledger), (note,), views=("roi",))
 
 
 def read(film: Film) -> FilmPixels:

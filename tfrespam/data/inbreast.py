@@ -20,7 +20,7 @@ from tfrespam.errors import UserError
 NAME = "inbreast"
 DICOM_NAME = re.compile(r"(?P<film>\d+)_(?P<patient>\w+)_MG_(?P<side>[LR])_(?P<view>[A-Z]+)_ANON\.dcm", re.IGNORECASE)
 SIDES = {"L": "LEFT", "R": "RIGHT"}
-VIEWS = {"ML": "MLO"}  # what the files' names call ML is the list's MLO
+VIEW_NAMES = {"ML": "MLO"}  # what the files' names call ML is the list's MLO
 MASS, SPICULES = ("mass",), ("spiculated region", "espiculated region")  # both spellings occur
 
 Polygon = tuple[tuple[float, float], ...]  # (x, y) in pixels
@@ -139,7 +139,7 @@ def _film(home: Path, match: re.Match, annotation: str, polygons: list[Polygon],
         split="train",
         source=NAME,
         laterality=SIDES[match["side"].upper()],
-        view=VIEWS.get(view, view),
+        view=VIEW_NAMES.get(view, view),
         assessment=_leading_number(row.get("Bi-Rads")),  # 4a, 4b and 4c are 4
         breast_density=_leading_number(row.get("ACR")),
     ) for k in range(1, len(polygons) + 1))  # fmt: skip

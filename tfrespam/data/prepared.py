@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+import shlex
 from functools import cached_property
 from pathlib import Path
 
@@ -87,11 +88,12 @@ def find(data_dir: str | Path, data: DataConfig, copies: int = 1) -> Prepared:
     if (folder / "dataset.json").exists():
         return Prepared(folder)
     others = [str(each.path.relative_to(data_dir)) for each in all_under(data_dir)]
+    home, name = map(shlex.quote, (str(data_dir), data.dataset))
     raise UserError(
         f"data set {data.dataset!r} is not prepared as {folder.name} under {data_dir}. "
         f"Found there: {', '.join(others) or 'nothing'}. Make it with: python -m tfrespam.prepare --source DIR "
-        f"--data_dir {data_dir} --name {data.dataset} --view {data.view} --context {data.context:g} "
-        f"--image_size {data.image_size}")  # fmt: skip
+        f"--data_dir {home} --name {name} --view {data.view} --context {data.context:g} --image_size {data.image_size}"
+        + (", of which train --data.protocol paper makes the copies" if copies > 1 else ""))  # fmt: skip
 
 
 def find_wider(data_dir: str | Path, data: DataConfig, factor: float, known: Prepared) -> Prepared:

@@ -117,5 +117,5 @@ def refuse_leaks(audit: Mapping[str, int], protocol: str, split: str = "validati
     if honest and any(audit.values()):
         found = ", ".join(f"{count} share a {name}" for name, count in audit.items() if count)
         raise UserError(f"protocol {protocol!r} leaks: of the judged lesions {found} with the training set. "
-                        "Expected none. Correct the source's lists or patient ids; only what protocol 'paper' or 'all' "
-                        "validates on may leak")
+                        "Expected none. Judge the fold that the model held out, or correct the source's lists or "
+                        "patient ids; only what protocol 'paper' or 'all' validates on may leak")

@@ -89,6 +89,7 @@ class Inventory:
     films: tuple[Film, ...]
     ledger: tuple[LedgerRow, ...] = ()  # lesions for which there is nothing to read (absent, missing film)
     notes: tuple[str, ...] = ()  # what the user should be told about the source as a whole
+    views: tuple[str, ...] = ("roi", "film")  # what examples can be made of: crops, whole breasts
 
 
 class Source(Protocol):
