@@ -12,6 +12,7 @@ import dicom_files
 import numpy as np
 import pydicom
 import pytest
+from double import Double, Models
 from server_process import Server
 
 from tfrespam.errors import UserError
@@ -60,6 +61,16 @@ def test_files_are_the_same_to_the_byte_as_without_a_server(server, small_export
     tables = [(tmp_path / side / "predictions.csv").read_bytes() for side in ("local", "served")]
     assert tables[0] == tables[1]
     assert sorted(os.listdir(tmp_path / "served")) == sorted([*served, "predictions.csv"])
+
+
+def test_films_are_sent_one_by_one(small_export, pictures, tmp_path):
+    """A scan takes seconds: several in one request would not meet the deadline."""
+    options = {"film": "always", "batch_size": 8}
+    with Double(Models(small_export, "tfrespam")) as double:
+        predict(str(pictures), output=str(tmp_path / "served"), server=double.rest_address, **options)
+        assert double.models.calls == 13
+    predict(str(pictures), output=str(tmp_path / "local"), model=str(small_export), **options)
+    assert results(tmp_path / "served") == results(tmp_path / "local")
 
 
 def test_patients_are_hashed_unless_asked(server, pictures, tmp_path, capfd):
@@ -115,6 +126,11 @@ def test_the_options_name_a_server_and_a_model(server, pictures, tmp_path):
         predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"], served_name="other")
     with pytest.raises(UserError, match="host:8500"):
         predict(str(pictures), output=str(tmp_path / "out"), server="nowhere")
+    with pytest.raises(UserError, match="--box with --server needs --model"):
+        predict(str(pictures / "00.png"), output=str(tmp_path / "out"), server=server.addresses["rest"],
+                box=(1, 1, 9, 9))  # fmt: skip
+    with pytest.raises(UserError, match="--timeout must be a number of seconds above 0. Received: 0"):
+        predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"], timeout=0)
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ IN_FLIGHT = 4  # batches that a server is asked at the same time
 def predict(*inputs: str, output: str, model: str | None = None, models_dir: str = "saved_models",
             threshold: float | None = None, batch_size: int = 8, film: Literal["auto", "always", "never"] = "auto",
             box: tuple[int, int, int, int] | None = None, server: str | None = None, served_name: str = "tfrespam",
-            ca: str | None = None, remove_labels: bool = False, dicom_seg: bool = False,
+            ca: str | None = None, timeout: float = 300.0, remove_labels: bool = False, dicom_seg: bool = False,
             dicom_probability: bool = False, dicom_sr: bool = False, patient_ids: bool = False) -> None:  # fmt: skip
     """Segments PNG, JPEG, TIFF and DICOM files, folders and globs; writes masks, probabilities, overlays and a table.
 
@@ -38,7 +38,8 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
         inputs: Pictures, folders (searched with their subfolders) or globs.
         output: Folder for <name>_mask.png, <name>_probability.png, <name>_overlay.png and predictions.csv.
         model: Folder of an exported model (default: models_dir/pretrained, or else the newest under models_dir). With
-            --server only what is known about it is taken from there.
+            --server only what is known about it is taken from there; without it the served network counts as one that
+            was trained on crops.
         models_dir: Home of exported models.
         threshold: Probability from which a pixel belongs to the mask (default: the model's own).
         batch_size: Pictures that go through the network together.
@@ -50,6 +51,7 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
         server: TensorFlow Serving instead of a model on disk: host:8500, grpcs://host:8500, http://host:8501, https://…
         served_name: The model's name on that server.
         ca: File with the certificates to trust (PEM), for a server with one of its own.
+        timeout: Seconds that the server may take for one request: a whole film, or batch_size other pictures.
         remove_labels: Whether labels and white borders of scanned films are made black before anything else.
         dicom_seg: Whether to write <name>_seg.dcm, a DICOM segmentation of each DICOM file.
         dicom_probability: Whether to write <name>_probability.dcm, a fractional DICOM segmentation.
@@ -61,9 +63,13 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     from tfrespam.serving.dicom_out import Wanted
 
     cli.check_threshold(threshold)
-    _check(output, batch_size)
+    _check(output, batch_size, timeout)
+    if box is not None and server is not None and model is None:
+        raise UserError("--box with --server needs --model, the exported folder: a server does not tell which margin "
+                        "its network was trained with")
+>>>>>>> 90b35f2a389f390214547dc4be57b2844bfe8178
     cases = on_their_way.find(inputs, Path(output))
-    segmenter, place = _segmenter(model, models_dir, server, served_name, ca)
+    segmenter, place = _segmenter(model, models_dir, server, served_name, ca, timeout)
     _check_box(box, cases, segmenter.metadata)
     settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
                 "patient_ids": patient_ids, "dicom": Wanted(dicom_seg, dicom_probability, dicom_sr),
@@ -88,17 +94,19 @@ def _say(cases: "list[Case]", rows: list[dict], place: str, output: str) -> None
         for case in those:
             print(f"{title}: {case.file}: {case.fault}", file=sys.stderr)
     if undone:
-        raise UserError(f"{len(undone)} of {len(cases)} files are undone: the server did not answer (see above, and "
+        raise UserError(f"{len(undone)} of {len(cases)} files are undone: the server gave no masks (see above, and "
                         "status in predictions.csv). Make the same call again: it does what is undone, and no more")
     if failed:
         raise UserError(f"{len(failed)} of {len(cases)} files could not be segmented (see status in predictions.csv)")
 
 
-def _check(output: str, batch_size: int) -> None:
+def _check(output: str, batch_size: int, timeout: float) -> None:
     if Path(output).exists() and not Path(output).is_dir():
         raise UserError(f"--output must be a folder. Received: {output}, a file")
     if batch_size < 1:
         raise UserError(f"--batch_size must be 1 or more. Received: {batch_size}")
+    if not 0 < timeout < float("inf"):
+        raise UserError(f"--timeout must be a number of seconds above 0. Received: {timeout}")
 
 
 def _check_box(box: "Box | None", cases: "list[Case]", metadata: dict[str, Any]) -> None:
@@ -112,8 +120,8 @@ def _check_box(box: "Box | None", cases: "list[Case]", metadata: dict[str, Any])
         raise UserError("--box needs a model that was trained on crops; this one was trained on whole films")
 
 
-def _segmenter(model: str | None, models_dir: str, server: str | None, served_name: str,
-               ca: str | None) -> "tuple[Segmenter, str]":  # fmt: skip
+def _segmenter(model: str | None, models_dir: str, server: str | None, served_name: str, ca: str | None,
+               timeout: float) -> "tuple[Segmenter, str]":  # fmt: skip
     """What segments, and its name: a folder, or a server with the version that it has loaded."""
     from tfrespam import runtime
     from tfrespam.serving import saved_model
@@ -124,11 +132,17 @@ def _segmenter(model: str | None, models_dir: str, server: str | None, served_na
         runtime.load_tensorflow()
         return saved_model.load(path), str(path)
     from tfrespam.serving.client import Client, newest_version
+    from tfrespam.serving.failures import ServingError
 
-    client = Client(server, model=served_name, ca=ca)
-    if model is not None:
-        client.metadata = saved_model.read_metadata(saved_model.locate(model))
-    return client, f"{server}, model {served_name}, version {newest_version(client)}"
+    metadata = {} if model is None else saved_model.read_metadata(saved_model.locate(model))
+    client = Client(server, model=served_name, ca=ca, timeout=timeout)
+    client.metadata = metadata
+    try:
+        version = newest_version(client)
+    except ServingError as error:
+        raise UserError(f"{error}. Expected TensorFlow Serving with the model {served_name!r} (--served_name): gRPC is "
+                        "host:8500, REST http://host:8501") from None
+    return client, f"{server}, model {served_name}, version {version}"
 
 
 def _algorithms(segmenter: "Segmenter", served_name: str, threshold: float | None) -> "dict[str, Algorithm]":

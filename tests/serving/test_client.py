@@ -1,6 +1,7 @@
 """The client against the test double of TensorFlow Serving (double.py), over both of its interfaces."""
 
 import base64
+import logging
 import subprocess
 import sys
 import threading
@@ -148,6 +149,38 @@ def test_an_unavailable_server_is_asked_again(client, double):
     assert double.models.calls == calls + 3
 
 
+def test_the_user_is_told_once_that_the_server_is_away(client, double, caplog):
+    double.models.refuse = [("UNAVAILABLE", "queue full")] * 2
+    with caplog.at_level(logging.WARNING):
+        client.predict_bytes([encode((10, 10))])
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "tfrespam.serving.client"]
+    assert "queue full" in told and told.endswith("asking again for up to 3 s")
+
+
+def test_a_model_of_another_origin_is_named_as_such(client, monkeypatch):
+    monkeypatch.setattr(client._transport, "predict", lambda *_: {"scores": np.zeros(1)})
+    with pytest.raises(serving.ServerFaultError, match="answers scores; expected mask_png_bytes.*tfrespam.export"):
+        client.predict_bytes([encode((10, 10))])
+
+
+@pytest.mark.parametrize("answer", [{}, {"metadata": []}, {"metadata": {"signature_def": 1}}])
+def test_metadata_without_signatures_is_the_servers_fault(double, monkeypatch, answer):
+    client = Client(double.rest_address)
+    monkeypatch.setattr(client._transport, "_ask", lambda *_: answer)
+    with pytest.raises(serving.ServerFaultError, match="describes no signatures"):
+        client.signatures()
+
+
+@pytest.mark.parametrize(("server", "said"), [
+    ("http://127.0.0.1:9", "Failed to establish a new connection: .*refused"),
+    ("http://no-such-host.invalid:9", "Failed to resolve"),
+])  # fmt: skip
+def test_rest_says_why_nobody_can_be_reached(server, said):
+    with pytest.raises(serving.ServerUnavailableError, match=f"^{server}: {said}") as caught:
+        Client(server, patience=0).versions()
+    assert "HTTPConnection" not in str(caught.value)
+
+
 def test_a_slow_answer_meets_the_deadline(double):
     double.models.refuse, double.models.slow = [], 2.0
     for kind in ("grpc", "rest"):
@@ -192,6 +225,17 @@ def test_a_server_that_comes_back_is_found(small_export, kind):
 def test_addresses_that_are_none(server):
     with pytest.raises(UserError, match="host:8500"):
         Client(server)
+
+
+def test_certificates_must_exist_and_be_of_use(tmp_path):
+    file = tmp_path / "ca.pem"
+    for server in ("grpcs://host:1", "https://host:1"):
+        with pytest.raises(UserError, match=f"no such file with certificates: {file}"):
+            Client(server, ca=str(file))
+    file.touch()
+    for server in ("host:1", "http://host:1"):
+        with pytest.raises(UserError, match=r"for grpcs:// and https:// servers. Received: .*ca.pem"):
+            Client(server, certificate=(str(file), str(file)))
 
 
 def test_arguments_that_contradict_each_other():

@@ -34,8 +34,11 @@ def test_other_formats_answer_as_the_saved_model_does(model, folder, kind, file)
     assert 0 < difference < 1e-5
 
 
-def test_openvino_reads_the_saved_model_itself(folder):
+@pytest.mark.parametrize("half", [False, True])
+def test_openvino_reads_the_saved_model_itself(model, tmp_path, half):
     openvino = pytest.importorskip("openvino")
+    folder = tmp_path
+    export_archive(model, folder, SIZE, half=half)
     compiled = openvino.Core().compile_model(str(folder), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for shape in ((SIZE, SIZE), (41, 30)):
         images = np.random.default_rng(0).random((2, *shape, 1), np.float32)

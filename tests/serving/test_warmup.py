@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -47,6 +48,14 @@ def test_bytes_are_a_png_and_a_jpeg_by_turns(requests):
                    r.inputs["image_bytes"].tensor_shape.dim[0].size == 4)  # fmt: skip
     starts = [bytes(data[:4]) for data in tf.make_ndarray(request.inputs["image_bytes"])]
     assert starts == [b"\x89PNG", b"\xff\xd8\xff\xe0"] * 2
+
+
+def test_films_are_strips_that_few_tiles_cover(requests):
+    """A scan of a whole breast takes seconds, and there are fifteen films: see `warmup._encoded`."""
+    films = [film for request in requests if request.model_spec.signature_name == "predict_film"
+             for film in tf.make_ndarray(request.inputs["image_bytes"])]  # fmt: skip
+    shapes = [cv2.imdecode(np.frombuffer(film, np.uint8), cv2.IMREAD_UNCHANGED).shape for film in films]
+    assert len(films) == sum(BATCH_SIZES) and all(16 * width <= height for height, width in shapes)
 
 
 def test_images_are_no_constant(requests):

@@ -55,13 +55,18 @@ def trained_on(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def segment(cases: Sequence[Case], model: Segmenter, film: str, box: Box | None, cleaned: bool) -> Sequence[Case]:
-    """Reads and segments `cases` together, films apart from other pictures; returns them."""
+    """Reads and segments `cases`, films one by one and other pictures together; returns them.
+
+    The graph takes one film after the other anyway; in a request of its own, a film meets a server's deadline.
+    """
     _read(cases, cleaned)
     for case in cases:
         if case.picture:
             _choose_region(case, model, film, box)
-    for films in (False, True):
-        _ask(model, [case for case in cases if not case.fault and (case.region == "film") == films])
+    _ask(model, [case for case in cases if not case.fault and case.region != "film"])
+    for case in cases:
+        if not case.fault and case.region == "film":
+            _ask(model, [case])
     return cases
 
 
@@ -87,7 +92,7 @@ def _choose_region(case: Case, model: Segmenter, film: str, box: Box | None) -> 
 
 
 def _ask(model: Segmenter, cases: list[Case]) -> None:
-    """All at once, films or none; when the graph refuses one, one by one."""
+    """All at once; when the graph refuses one, one by one."""
     if not cases:
         return
     predict = model.predict_film if cases[0].region == "film" else model.predict_bytes

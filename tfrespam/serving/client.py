@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import random
 import threading
 import time
@@ -13,12 +14,14 @@ import numpy as np
 
 from tfrespam import cli
 from tfrespam.errors import UserError
-from tfrespam.serving.failures import ModelNotFoundError, ServerUnavailableError
+from tfrespam.serving.failures import ModelNotFoundError, ServerUnavailableError, failure
 from tfrespam.serving.inflight import in_order
 from tfrespam.serving.saved_model import Segmentation
 
 PATIENCE = 60.0  # seconds
 FIRST_WAIT, LONGEST_WAIT = 0.25, 8.0  # seconds between two attempts
+ANSWERS = "mask_png_bytes", "probability_png_bytes", "tumour_fraction"
+LOGGER = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
@@ -44,14 +47,14 @@ class Client:
         label: Label of the version to ask.
         timeout: Seconds that one request may take; it is not sent again when they are over.
         patience: Seconds for which a request is sent again while the server is unavailable, with growing pauses
-            (default: PATIENCE).
-            After one that waited in vain, requests are sent once, until the server answers again.
+            (default: PATIENCE); a warning is logged when that begins. After one that waited in vain, requests are sent
+            once, until the server answers again.
         concurrency: Requests under way at the same time in `stream`.
         ca: File with the certificates to trust (PEM), where the server's is not signed by a public authority.
         certificate: Files with the client's own certificate and key, where the server asks for one.
 
     Raises:
-        UserError: The address is none.
+        UserError: The address is none, or a certificate cannot be read or used.
     """
 
     def __init__(self, server: str, *, model: str = "tfrespam", version: int | None = None, label: str | None = None,
@@ -64,6 +67,7 @@ class Client:
         self._patience = PATIENCE if patience is None else patience
         self._transport = _transport(server, model, version, label, ca, certificate)
         self.metadata: dict[str, Any] = {}  # what the exported folder's metadata.json says, where the caller has it
+        self._away = threading.Event()  # set from the first request that nobody answers
         self._gone = threading.Event()  # set while the server is known to have been away for all of `patience`
 
     def predict_images(self, images: np.ndarray) -> np.ndarray:
@@ -140,7 +144,10 @@ class Client:
         if not pictures:
             return []
         answer = self._predict(signature, "image_bytes", list(pictures))
-        columns = (answer[name] for name in ("mask_png_bytes", "probability_png_bytes", "tumour_fraction"))
+        if not set(ANSWERS) <= set(answer):
+            raise failure("UNKNOWN", f"{signature} answers {', '.join(sorted(answer))}; expected {', '.join(ANSWERS)}. "
+                          f"Is {self.model!r} a model of tfrespam.export?", self.server)
+        columns = (answer[name] for name in ANSWERS)
         return [Segmentation(mask, png, float(share)) for mask, png, share in zip(*columns, strict=True)]
 
     def _predict(self, signature: str, name: str, value: np.ndarray | Sequence[bytes]) -> dict:
@@ -152,12 +159,16 @@ class Client:
         while True:
             try:
                 answer = ask()
+                self._away.clear()
                 self._gone.clear()
                 return answer
-            except ServerUnavailableError:
+            except ServerUnavailableError as error:
                 if self._gone.is_set() or time.monotonic() + wait > end:
                     self._gone.set()
                     raise
+                if not self._away.is_set():
+                    self._away.set()
+                    LOGGER.warning("%s; asking again for up to %g s", error, self._patience)
             time.sleep(wait * random.uniform(0.5, 1.0))  # so that many clients do not return at one moment
             wait = min(2 * wait, LONGEST_WAIT)
 
@@ -173,6 +184,7 @@ def newest_version(client: Client) -> int:
 def _transport(server: str, model: str, version: int | None, label: str | None, ca: str | None,
                certificate: tuple[str, str] | None):  # fmt: skip
     scheme, _, rest = server.rpartition("://")
+    _check_certificates(server, scheme in ("grpcs", "https"), [ca, *(certificate or ())])
     if scheme in ("http", "https") and rest:
         from tfrespam.serving.rest import RestTransport
 
@@ -183,3 +195,11 @@ def _transport(server: str, model: str, version: int | None, label: str | None, 
     from tfrespam.serving.grpc_transport import GrpcTransport
 
     return GrpcTransport(rest, model, version, label, scheme == "grpcs", ca, certificate)
+
+
+def _check_certificates(server: str, encrypted: bool, files: list[str | None]) -> None:
+    for file in filter(None, files):
+        if not encrypted:
+            raise UserError(f"a certificate is for grpcs:// and https:// servers. Received: {file} with {server!r}")
+        if not Path(file).is_file():
+            raise UserError(f"no such file with certificates: {file}")

@@ -50,11 +50,12 @@ def _kernels(model: keras.Model) -> list[keras.Variable]:
 
 
 def _with_half_kernels(model: keras.Model, call: Callable) -> Callable:
-    # float16 constants are written as variable-length integers, of three bytes mostly; int16 ones as they are
-    halves = [(weight, weight.numpy().astype(np.float16).view(np.int16)) for weight in _kernels(model)]
+    # TensorFlow writes float16 constants with two or three bytes each; a bitcast of int16 would take two, and keep
+    # OpenVINO from reading the graph
+    halves = [(weight, weight.numpy().astype(np.float16)) for weight in _kernels(model)]
 
     def called(tensor):
-        kernels = [(weight, tf.cast(tf.bitcast(half, tf.float16), weight.dtype)) for weight, half in halves]
+        kernels = [(weight, tf.cast(tf.constant(half), weight.dtype)) for weight, half in halves]
         with keras.StatelessScope(state_mapping=kernels, initialize_variables=False):
             return call(tensor)
 

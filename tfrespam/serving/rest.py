@@ -1,6 +1,7 @@
 """TensorFlow Serving's REST API: g3doc/api_rest.md. Needs no TensorFlow."""
 
 import base64
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +48,10 @@ class RestTransport:
     def signatures(self, timeout: float) -> dict[str, Any]:
         """Names of the model's signatures, each with its inputs and outputs as the server describes them."""
         answer = self._ask("GET", "/metadata", timeout)
-        return answer["metadata"]["signature_def"]["signature_def"]
+        try:
+            return answer["metadata"]["signature_def"]["signature_def"]
+        except (KeyError, TypeError):
+            raise failure("UNKNOWN", "the answer describes no signatures", self._address) from None
 
     def versions(self, timeout: float) -> dict[int, str]:
         """State of each version that the server knows: START, LOADING, AVAILABLE, UNLOADING or END."""
@@ -111,6 +115,6 @@ def _text(data: bytes) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Without the addresses of objects in memory that urllib3 puts into its sentences."""
-    return str(getattr(error.args[0], "reason", error.args[0]) if error.args else error).partition(">: ")[-1] or (
-        type(error).__name__)  # fmt: skip
+    """The cause's own words, without the object that urllib3 puts before them."""
+    cause = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+    return re.sub(r"^(<[^>]*>|\w+\([^)]*\)): ", "", str(cause)) or type(error).__name__

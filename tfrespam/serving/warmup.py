@@ -41,7 +41,8 @@ def _logs(image_size: int, channels: int) -> Iterator:
             request = predict_pb2.PredictRequest()
             request.model_spec.signature_name = signature
             for name in described["inputs"]:
-                value = _encoded(count, image_size) if name.endswith("_bytes") else _images(count, image_size, channels)
+                value = (_encoded(count, image_size, signature == "predict_film") if name.endswith("_bytes")
+                         else _images(count, image_size, channels))  # fmt: skip
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictLog(request=request)
             yield prediction_log_pb2.PredictionLog(predict_log=log)
@@ -51,12 +52,17 @@ def _images(count: int, image_size: int, channels: int) -> np.ndarray:
     return np.stack([np.stack([_picture(image_size, image_size)] * channels, axis=-1)] * count)
 
 
-def _encoded(count: int, image_size: int) -> list[bytes]:
-    """By turns a 16-bit PNG that must be resized and a JPEG of the network's own size."""
+def _encoded(count: int, image_size: int, films: bool = False) -> list[bytes]:
+    """By turns a 16-bit PNG that must be resized and a JPEG of the network's own height.
+
+    Films are narrow strips, which few tiles cover: scans of whole breasts would keep the server from answering for
+    minutes, and optimise the graph no further.
+    """
     import cv2
 
-    deep = np.rint(_picture(2 * image_size, 3 * image_size) * 65535).astype(np.uint16)
-    flat = np.rint(_picture(image_size, image_size) * 255).astype(np.uint8)
+    deep_width, flat_width = [max(image_size // 16, 1)] * 2 if films else (3 * image_size, image_size)
+    deep = np.rint(_picture(2 * image_size, deep_width) * 65535).astype(np.uint16)
+    flat = np.rint(_picture(image_size, flat_width) * 255).astype(np.uint8)
     kinds = [cv2.imencode(".png", deep)[1].tobytes(), cv2.imencode(".jpg", flat)[1].tobytes()]
     return [kinds[number % 2] for number in range(count)]
 
