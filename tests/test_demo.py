@@ -38,6 +38,17 @@ def test_models_are_offered_newest_first(trained):
     assert "trained on *tiny*, crops around a mass" in told(loaded(found["exp 1"]))
 
 
+def test_what_a_killed_page_left_is_removed_by_the_next_one():
+    page = pytest.importorskip("tfrespam.demonstration.page", reason="the extra [demo] is not installed")
+    with page.in_memory_folder() as running:
+        left = running.with_name(f"{page.SCRATCH}killed")
+        left.mkdir()
+        (left / "film_mask.png").write_bytes(b"a patient's")
+        with page.in_memory_folder() as another:
+            assert another.exists() and running.exists() and not left.exists()
+        assert running.exists() and not another.exists()
+
+
 def start(models_dir, *options):
     """The stage as a process of its own, and the URL that it prints."""
     command = [sys.executable, "-m", "tfrespam.demo", "--models_dir", str(models_dir), "--port",
