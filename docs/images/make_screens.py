@@ -73,9 +73,11 @@ def demo(page, models_dir: str) -> None:
         y0, x0, y1, x1 = bounding_box(mass)
         for x, y in ((x0, y0), (x1, y1)):
             picture.wait_for()
-            box = picture.bounding_box()
+            before, box = picture.get_attribute("src"), picture.bounding_box()
             picture.click(position={"x": x * box["width"] / film.shape[1], "y": y * box["height"] / film.shape[0]})
-            page.wait_for_timeout(6000)
+            page.wait_for_function("before => document.querySelector('#picture img')?.src != before", arg=before)
+        page.wait_for_function("document.querySelector('#status').innerText.trim() == ''")
+        page.wait_for_timeout(3000)  # messages fade
         save(page, "demo.png")
         process.terminate()
 
