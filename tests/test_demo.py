@@ -13,6 +13,7 @@ from pathlib import Path
 import browser
 import cv2
 import numpy as np
+import pydicom
 import pytest
 from demonstration.phantom_dicom import write_film
 
@@ -36,6 +37,17 @@ def test_models_are_offered_newest_first(trained):
     found = offered(trained[0].models_dir, None)
     assert list(found) == ["exp 1"] and offered(".", str(found["exp 1"].parent)) == found
     assert "trained on *tiny*, crops around a mass" in told(loaded(found["exp 1"]))
+
+
+def test_what_a_killed_page_left_is_removed_by_the_next_one():
+    page = pytest.importorskip("tfrespam.demonstration.page", reason="the extra [demo] is not installed")
+    with page.in_memory_folder() as running:
+        left = running.with_name(f"{page.SCRATCH}killed")
+        left.mkdir()
+        (left / "film_mask.png").write_bytes(b"a patient's")
+        with page.in_memory_folder() as another:
+            assert another.exists() and running.exists() and not left.exists()
+        assert running.exists() and not another.exists()
 
 
 def start(models_dir, *options):
@@ -166,6 +178,28 @@ def test_a_film_of_twenty_megabytes_and_a_box_on_it(url, tmp_path):
         page.wait_for_function("document.querySelector('#status').innerText.trim() == ''")
         share = float(re.search(r"share of the picture\s+([\d.]+) %", page.locator("#measures").inner_text())[1])
         assert share < 30  # nothing outside the region
+
+
+@pytest.mark.slow
+def test_the_mask_of_a_dicom_file_as_a_segmentation_object(url, tmp_path):
+    highdicom = pytest.importorskip("highdicom")
+    film = write_film(tmp_path / "film é.dcm", 600, 400)
+    with browser.page() as page:
+        page.goto(url)
+        upload(page, film)
+        shown, warning = area(page), page.locator("#status").inner_text()
+        page.locator("#make-seg").click()
+        with page.expect_download() as download:
+            page.locator("#seg").click()
+        assert download.value.suggested_filename == "film é_seg.dcm"
+        assert "draw a box" in warning and page.locator("#status").inner_text() == warning
+        made = highdicom.seg.segread(download.value.path())
+        assert made.StudyInstanceUID == pydicom.dcmread(film).StudyInstanceUID
+        assert (made.Rows, made.Columns, int(made.pixel_array.sum())) == (600, 400, shown)
+        set_threshold(page, 0.99)
+        page.locator("#seg").wait_for(state="hidden")  # it was of another mask
+        page.get_by_role("button", name="Example: crop").click()
+        page.locator("#make-seg").wait_for(state="hidden")  # no DICOM file
 
 
 @pytest.mark.slow

@@ -68,4 +68,5 @@ def test_the_site_can_be_built(tmp_path):
                            cwd=ROOT, capture_output=True, text=True, timeout=300)  # fmt: skip
     assert built.returncode == 0, built.stderr[-2000:]
     layers = (tmp_path / "site" / "reference" / "layers" / "index.html").read_text(encoding="utf-8")
-    assert "Parallel attention module" in layers
+    assert "Parallel attention module" in layers and "shared_crc" in layers
+    assert "<blockquote>" not in layers  # what examples become that are not below "Examples:"

@@ -100,7 +100,7 @@ def test_a_graph_that_answers_otherwise_is_not_published(model, tmp_path, monkey
     other = small_model(seed=1)
     monkeypatch.setattr("tfrespam.serving.signatures.export_archive",
                         lambda _, *rest, **options: export_archive(other, *rest, **options))
-    with pytest.raises(UserError, match="differs from the model by .*expected at most 1e-05. Nothing was published"):
+    with pytest.raises(UserError, match="differs from the model by .*expected at most 0.0001. Nothing was published"):
         export_model(model, tmp_path, "mine", {})
     assert os.listdir(tmp_path / "mine") == []
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import yaml
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -50,12 +51,15 @@ def tensorboard(page, run: Path) -> None:
 
 
 def report(page, run: Path) -> None:
+    """The head of a run on a desk, and its pictures on a phone in the dark."""
+    phone = page.context.browser.new_page(viewport={"width": 390, "height": 1000}, color_scheme="dark")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "report.html"
         subprocess.run([sys.executable, "-m", "tfrespam.report", str(run), "--output", str(file)], check=True)
-        page.goto(file.as_uri())
-        page.locator("#run1").evaluate("heading => heading.scrollIntoView()")
-        save(page, "report.png")
+        for view, place in ((page, "run1"), (phone, "run1-gallery")):
+            view.goto(file.as_uri())
+            view.locator(f"#{place}").evaluate("heading => heading.scrollIntoView()")
+        save(page, "report.png", beside=phone)
 
 
 def demo(page, models_dir: str) -> None:
@@ -69,16 +73,19 @@ def demo(page, models_dir: str) -> None:
         y0, x0, y1, x1 = bounding_box(mass)
         for x, y in ((x0, y0), (x1, y1)):
             picture.wait_for()
-            box = picture.bounding_box()
+            before, box = picture.get_attribute("src"), picture.bounding_box()
             picture.click(position={"x": x * box["width"] / film.shape[1], "y": y * box["height"] / film.shape[0]})
-            page.wait_for_timeout(6000)
+            page.wait_for_function("before => document.querySelector('#picture img')?.src != before", arg=before)
+        page.wait_for_function("document.querySelector('#status').innerText.trim() == ''")
+        page.wait_for_timeout(3000)  # messages fade
         save(page, "demo.png")
         process.terminate()
 
 
-def save(page, name: str) -> None:
-    """Few colours keep the file small."""
-    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+def save(page, name: str, beside=None) -> None:
+    """The page, and another of its height `beside` it. Few colours keep the file small."""
+    shots = [Image.open(io.BytesIO(each.screenshot())).convert("RGB") for each in (page, beside) if each]
+    shot = Image.fromarray(np.concatenate([np.asarray(each) for each in shots], axis=1))
     shot.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(HERE / name, optimize=True)
     print(f"{name}: {os.path.getsize(HERE / name) / 1000:.0f} kB")
 

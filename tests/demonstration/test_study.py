@@ -1,8 +1,7 @@
 import re
-import sys
-import types
 
 import cv2
+import dicom_files
 import numpy as np
 import pytest
 from phantom_dicom import write_film
@@ -114,21 +113,20 @@ def test_examples_show_a_mass_and_a_film():
 
 
 def test_segmentation_objects_are_offered_only_where_they_can_be_written(tmp_path, monkeypatch):
-    write_film(tmp_path / "film.dcm", 32, 32)
+    film = write_film(tmp_path / "film.dcm", 64, 48)
     cv2.imwrite(str(tmp_path / "film.png"), np.zeros((8, 8), np.uint8))
-    monkeypatch.setattr(dicom_objects, "available", lambda: False)
-    assert Study.read(tmp_path / "film.dcm").header is None
-    written = []
-    source = types.SimpleNamespace(
-        read_source=lambda file: f"header of {file.name}",
-        Algorithm=types.SimpleNamespace(of=lambda metadata, served, threshold: (served, threshold)))
-    writer = types.SimpleNamespace(
-        segmentation=lambda *given: written.append(given) or types.SimpleNamespace(save_as=written.append))
-    monkeypatch.setitem(sys.modules, "tfrespam.serving.dicom_source", source)
-    monkeypatch.setitem(sys.modules, "tfrespam.serving.dicom_seg", writer)
+    bare = dicom_files.write(tmp_path / "bare.dcm", np.eye(16, dtype=np.uint16))  # belongs to no study
     monkeypatch.setattr(dicom_objects, "available", lambda: True)
-    assert dicom_objects.source_header(tmp_path / "film.dcm") == "header of film.dcm"
-    assert dicom_objects.source_header(tmp_path / "film.png") is None
-    mask = np.eye(4, dtype=bool)
-    dicom_objects.write_segmentation(tmp_path / "seg.dcm", "header", mask, {"name": "m"}, 0.4)
-    assert written == [("header", mask, ("m", 0.4)), tmp_path / "seg.dcm"]
+    assert Study.read(film).header is not None and dicom_objects.source_header(tmp_path / "film.png") is None
+    assert Study.read(bare).header is None and Study.read(bare).pixels.shape == (16, 16)
+    monkeypatch.setattr(dicom_objects, "available", lambda: False)
+    assert Study.read(film).header is None
+
+
+def test_a_segmentation_object_is_the_mask(tmp_path):
+    highdicom = pytest.importorskip("highdicom")
+    study = Study.read(write_film(tmp_path / "film.dcm", 64, 48)).segmented(Bright())
+    dicom_objects.write_segmentation(tmp_path / "seg.dcm", study.header, study.mask(0.8), {"name": "m"}, 0.8)
+    found = highdicom.seg.segread(tmp_path / "seg.dcm")
+    assert study.mask(0.8).any() and found.StudyInstanceUID == study.header.StudyInstanceUID
+    np.testing.assert_array_equal(found.pixel_array.reshape(64, 48) > 0, study.mask(0.8))

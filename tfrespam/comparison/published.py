@@ -55,8 +55,9 @@ def order(title: str) -> int:
 def foreground_iou(dice: float) -> float:
     """IoU of the mass by its Dice, for one set of pixel counts: D / (2 - D).
 
-    >>> round(foreground_iou(0.942), 4)  # the table says 0.9076
-    0.8904
+    Examples:
+        >>> round(foreground_iou(0.942), 4)  # the table says 0.9076
+        0.8904
     """
     return dice / (2 - dice)
 

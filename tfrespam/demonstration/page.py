@@ -154,7 +154,7 @@ class Page:
             dicom_objects.write_segmentation(path, study.header, study.mask(threshold), metadata, threshold)
         except UserError as error:
             return f"⚠️ {error}.", gr.DownloadButton(visible=False)
-        return "", gr.DownloadButton(value=str(path), visible=True)
+        return gr.skip(), gr.DownloadButton(value=str(path), visible=True)  # what the status warns of still holds
 
     def _scratch_file(self, name: str) -> Path:
         """A path in a folder of its own, so that the browser is offered just this name."""

@@ -36,11 +36,12 @@ def count_pixels(reference: np.ndarray, prediction: np.ndarray) -> Counts:
         reference: Masks (N, H, W) or (N, H, W, 1), bool or 0 and nonzero.
         prediction: Masks of the same shape; probabilities go through `binarise` first.
 
-    >>> counts = count_pixels(np.array([[[1, 1, 0, 0]]]), np.array([[[0, 1, 1, 0]]]))
-    >>> counts.tp, counts.fp, counts.fn, counts.tn
-    (array([1]), array([1]), array([1]), array([1]))
-    >>> dice(counts), iou(counts)
-    (array([0.5]), array([0.33333333]))
+    Examples:
+        >>> counts = count_pixels(np.array([[[1, 1, 0, 0]]]), np.array([[[0, 1, 1, 0]]]))
+        >>> counts.tp, counts.fp, counts.fn, counts.tn
+        (array([1]), array([1]), array([1]), array([1]))
+        >>> dice(counts), iou(counts)
+        (array([0.5]), array([0.33333333]))
 
     Raises:
         ValueError: The shapes differ.

@@ -20,8 +20,9 @@ def extent(mask: np.ndarray) -> Extent:
     pixel: a single pixel measures 1, a row of n pixels n. Of several parts the longest counts; the gap between two
     masses is no diameter.
 
-    >>> extent(np.array([[0, 1, 1, 1], [0, 0, 0, 0]], bool))
-    Extent(area_px=3, longest_diameter_px=3.0)
+    Examples:
+        >>> extent(np.array([[0, 1, 1, 1], [0, 0, 0, 0]], bool))
+        Extent(area_px=3, longest_diameter_px=3.0)
     """
     contours, _ = cv2.findContours(np.asarray(mask, np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return Extent(int(np.count_nonzero(mask)), max(map(_longest_diameter, contours), default=0.0))

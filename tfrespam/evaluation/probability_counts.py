@@ -18,10 +18,11 @@ BINS = 100
 class ProbabilityCounts:
     """Pixels by probability; bin k holds probabilities from k / bins to below (k + 1) / bins, the last one 1 too.
 
-    >>> counts = ProbabilityCounts()
-    >>> counts.add(np.array([0, 1, 1, 1]), np.array([0.25, 0.75, 0.75, 0.75]))
-    >>> counts.expected_calibration_error()
-    0.25
+    Examples:
+        >>> counts = ProbabilityCounts()
+        >>> counts.add(np.array([0, 1, 1, 1]), np.array([0.25, 0.75, 0.75, 0.75]))
+        >>> counts.expected_calibration_error()
+        0.25
 
     Args:
         bins: Number of bins of equal width.

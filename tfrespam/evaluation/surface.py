@@ -42,10 +42,11 @@ def surface_scores(reference: np.ndarray, prediction: np.ndarray, tolerance: flo
     Returns:
         "hd95", "assd" in pixels, "nsd" in [0, 1].
 
-    >>> square = np.zeros((9, 9), bool)
-    >>> square[2:5, 2:5] = True
-    >>> surface_scores(square, np.roll(square, 1, axis=0), tolerance=1.0)["nsd"]
-    1.0
+    Examples:
+        >>> square = np.zeros((9, 9), bool)
+        >>> square[2:5, 2:5] = True
+        >>> surface_scores(square, np.roll(square, 1, axis=0), tolerance=1.0)["nsd"]
+        1.0
     """
     present = bool(np.any(reference)), bool(np.any(prediction))
     if not any(present):

@@ -136,8 +136,9 @@ def trivial_dice(references: Iterable[np.ndarray], trivial: TrivialMasks) -> dic
 def skill(dice: float, trivial: dict[str, float]) -> float:
     """(dice - best) / (1 - best), best being the best trivial mask's: 0 is no better than it, 1 is perfect.
 
-    >>> round(skill(0.9, {"all_ones": 0.4, "centred_ellipse": 0.75, "mean_mask": 0.8}), 3)
-    0.5
+    Examples:
+        >>> round(skill(0.9, {"all_ones": 0.4, "centred_ellipse": 0.75, "mean_mask": 0.8}), 3)
+        0.5
     """
     known = [score for score in trivial.values() if not np.isnan(score)]
     if not known or max(known) >= 1:

@@ -33,8 +33,9 @@ class PAM(keras.layers.Layer):
         projection_activation: Activation of the first 1x1 convolution, or None.
         strides: Step of the first 1x1 convolution.
 
-    >>> PAM()(keras.ops.ones((2, 14, 14, 256))).shape
-    TensorShape([2, 14, 14, 128])
+    Examples:
+        >>> PAM()(keras.ops.ones((2, 14, 14, 256))).shape
+        TensorShape([2, 14, 14, 128])
 
     Input shape: (N, H, W, C), C even. Output shape: (N, ceil(H / strides), ceil(W / strides), C / 2), or C channels
     under fusion="concat" and "add_and_restore".

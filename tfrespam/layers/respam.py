@@ -29,6 +29,10 @@ class ResPAM(keras.layers.Layer):
         attention: "pam", "cbam", "scse", "se" or "none".
         attention_options: Further arguments of the attention layer.
 
+    Examples:
+        >>> ResPAM(32, strides=2)(keras.ops.ones((1, 14, 14, 16))).shape
+        TensorShape([1, 7, 7, 32])
+
     Input shape: (N, H, W, C). Output shape: (N, ceil(H / strides), ceil(W / strides), filters).
     """
 

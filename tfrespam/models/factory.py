@@ -56,6 +56,11 @@ def build_model(name: str, input_shape=(224, 224, 1), width: float = 1.0, **opti
 
     Raises:
         ValueError: Unknown name or option, or a value that the network cannot use.
+
+    Examples:
+        >>> model = build_model("unet", (64, 96, 1), width=0.125)
+        >>> model(keras.ops.zeros((2, 64, 96, 1))).shape
+        TensorShape([2, 64, 96, 1])
     """
     if name not in BUILDERS:
         raise ValueError(f"Argument `name` must be one of {', '.join(BUILDERS)}. Received: name={name!r}")

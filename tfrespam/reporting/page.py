@@ -59,7 +59,7 @@ def section(judged: Judged, anchor: str, pictures: dict[str, gallery.Picture], n
         "headline": _scores(summary), "distances": _distances(summary),
         "trivial": [(TRIVIAL[name], percent(value)) for name, value in summary["trivial"].items()],
         "table1": _table1(summary), "own_label": LABELS.get(summary["model"], summary["model"]),
-        "curves": plots.curves(judged.history) if judged.history else "", "history": judged.history,
+        "curves": plots.curves(judged.history, anchor) if judged.history else "", "history": judged.history,
         "distribution": plots.distribution(dice, anchor), "deciles": _deciles(dice),
         "attributes": [(title, found, plots.boxes(found, f"{anchor}-{title}")) for title, found in attributes.items()],
         "calibration": judged.calibration and plots.reliability(judged.calibration, anchor),

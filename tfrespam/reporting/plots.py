@@ -1,7 +1,12 @@
-"""Plots as SVG text inside the page: no file, no font of their own, and the colour of the text around them."""
+"""Plots as SVG text inside the page: no file, no font of their own, and the colour of the text around them.
+
+They are drawn so narrow that their text can be read where a phone makes them smaller still; of two panels each is a
+picture of its own, and the page puts them side by side or below each other.
+"""
 
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,31 +17,36 @@ from tfrespam.evaluation.probability_counts import ProbabilityCounts
 from tfrespam.reporting.groups import Group
 
 FIRST, SECOND = "#3b7dc4", "#c46a1b"  # 3:1 and more on white and on near-black
+WIDTH, PANEL = 5.4, 4.4  # inches: alone, and as one of two
 _TEXT = "#010203"  # stands for the page's own text colour
 _STYLE = {"text.color": _TEXT, "axes.labelcolor": _TEXT, "xtick.color": _TEXT, "ytick.color": _TEXT,
           "axes.edgecolor": _TEXT, "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10,
           "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}  # fmt: skip
 
 
-def curves(history: Sequence[dict[str, float]]) -> str:
+def curves(history: Sequence[dict[str, float]], name: str) -> str:
     """Loss and Dice of training and validation over the epochs."""
+    return "".join(_curve(history, what, name) for what in ("loss", "dice"))
+
+
+def _curve(history: Sequence[dict[str, float]], what: str, name: str) -> str:
     with rc_context(_STYLE):
-        figure = Figure(figsize=(7.5, 2.8), layout="constrained")
+        figure = Figure(figsize=(PANEL, 2.8), layout="constrained")
+        axis = figure.subplots()
         epochs = [row["epoch"] for row in history]
-        for axis, name in zip(figure.subplots(1, 2), ("loss", "dice"), strict=True):
-            for prefix, label, colour, line in (("", "training", FIRST, "-"), ("val_", "validation", SECOND, "--")):
-                if prefix + name in history[0]:
-                    axis.plot(epochs, [row[prefix + name] for row in history], line, color=colour, label=label)
-            axis.set(xlabel="epoch", ylabel=name)
-            axis.grid(alpha=0.3)
-            axis.legend()
-        return _svg(figure, "curves")
+        for prefix, label, colour, line in (("", "training", FIRST, "-"), ("val_", "validation", SECOND, "--")):
+            if prefix + what in history[0]:
+                axis.plot(epochs, [row[prefix + what] for row in history], line, color=colour, label=label)
+        axis.set(xlabel="epoch", ylabel=what)
+        axis.grid(alpha=0.3)
+        axis.legend()
+        return _svg(figure, f"{what}-{name}")
 
 
 def distribution(dice: Sequence[float], name: str) -> str:
     """Histogram of the images' Dice, with mean and median."""
     with rc_context(_STYLE):
-        figure = Figure(figsize=(7.5, 2.6), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
         axis = figure.subplots()
         axis.hist(dice, np.linspace(0, 1, 41), color=FIRST)
         axis.axvline(np.mean(dice), color=SECOND, label=f"mean {np.mean(dice):.3f}")
@@ -49,7 +59,7 @@ def distribution(dice: Sequence[float], name: str) -> str:
 def boxes(groups: Sequence[Group], name: str) -> str:
     """A box of the images' Dice for each group; mean and its interval in orange."""
     with rc_context(_STYLE):
-        figure = Figure(figsize=(7.5, 0.7 + 0.42 * len(groups)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.7 + 0.36 * len(groups)), layout="constrained")
         axis = figure.subplots()
         places = list(range(len(groups), 0, -1))
         style = {"color": FIRST}
@@ -59,8 +69,9 @@ def boxes(groups: Sequence[Group], name: str) -> str:
         for place, group in zip(places, groups, strict=True):
             axis.plot([group.low, group.high], [place, place], color=SECOND, lw=4, solid_capstyle="butt", alpha=0.8)
             axis.plot(group.dice, place, "D", color=SECOND, ms=5)
-        axis.set_yticks(places, [f"{group.name} ({group.images})" for group in groups])
-        axis.set(xlabel="Dice of an image", xlim=(0, 1))
+        axis.set_yticks(places, [textwrap.fill(f"{group.name} ({group.images})", 22) for group in groups])
+        least = min(min(group.values) for group in groups)
+        axis.set(xlabel="Dice of an image", xlim=(min(0.9, np.floor(10 * least) / 10), 1))
         axis.grid(axis="x", alpha=0.3)
         return _svg(figure, f"boxes-{name}")
 
@@ -69,17 +80,20 @@ def reliability(counts: ProbabilityCounts, name: str) -> str:
     """Share of mass against stated probability, and the precision-recall curve."""
     stated, found, _ = counts.reliability()
     precision, recall = counts.precision_recall()
+    labels = "probability", "share of pixels that are mass"
+    return (_unit_square(stated, found, "o-", labels, f"reliability-{name}", diagonal=[0, 1])
+            + _unit_square(recall, precision, "-", ("recall of mass pixels", "precision"), f"precision-{name}"))
+
+
+def _unit_square(x, y, style: str, labels: tuple[str, str], name: str, diagonal: Sequence[float] = ()) -> str:
     with rc_context(_STYLE):
-        figure = Figure(figsize=(7.5, 3.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        left.plot([0, 1], [0, 1], ":", color=_TEXT, lw=1)
-        left.plot(stated, found, "o-", color=FIRST)
-        left.set(xlabel="probability", ylabel="share of pixels that are mass", xlim=(0, 1), ylim=(0, 1))
-        right.plot(recall, precision, color=FIRST)
-        right.set(xlabel="recall of mass pixels", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
-        for axis in (left, right):
-            axis.grid(alpha=0.3)
-        return _svg(figure, f"reliability-{name}")
+        figure = Figure(figsize=(PANEL, 3.2), layout="constrained")
+        axis = figure.subplots()
+        axis.plot(diagonal, diagonal, ":", color=_TEXT, lw=1)
+        axis.plot(x, y, style, color=FIRST)
+        axis.set(xlabel=labels[0], ylabel=labels[1], xlim=(0, 1), ylim=(0, 1))
+        axis.grid(alpha=0.3)
+        return _svg(figure, name)
 
 
 def _svg(figure: Figure, name: str) -> str:
