@@ -67,7 +67,6 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     if box is not None and server is not None and model is None:
         raise UserError("--box with --server needs --model, the exported folder: a server does not tell which margin "
                         "its network was trained with")
->>>>>>> 90b35f2a389f390214547dc4be57b2844bfe8178
     cases = on_their_way.find(inputs, Path(output))
     segmenter, place = _segmenter(model, models_dir, server, served_name, ca, timeout)
     _check_box(box, cases, segmenter.metadata)
