@@ -121,11 +121,14 @@ def test_a_bad_picture_fails_alone(server, pictures, tmp_path):
     assert table(tmp_path / "out")["bad"]["status"].startswith("failed: ")
 
 
-def test_the_options_name_a_server_and_a_model(server, pictures, tmp_path):
+def test_the_options_name_a_server_and_a_model(server, pictures, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="Servable not found.*other"):
         predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"], served_name="other")
     with pytest.raises(UserError, match="host:8500"):
         predict(str(pictures), output=str(tmp_path / "out"), server="nowhere")
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="has the signatures serving_default"):
+        patch.setattr(client.Client, "signatures", lambda _: {"serving_default": {}})
+        predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"])
     with pytest.raises(UserError, match="--box with --server needs --model"):
         predict(str(pictures / "00.png"), output=str(tmp_path / "out"), server=server.addresses["rest"],
                 box=(1, 1, 9, 9))  # fmt: skip

@@ -130,18 +130,27 @@ def _segmenter(model: str | None, models_dir: str, server: str | None, served_na
         saved_model.refuse_pairs(saved_model.read_metadata(path), path)
         runtime.load_tensorflow()
         return saved_model.load(path), str(path)
+    metadata = {} if model is None else saved_model.read_metadata(saved_model.locate(model))
+    return _served(server, served_name, ca, timeout, metadata)
+
+
+def _served(server: str, name: str, ca: str | None, timeout: float,
+            metadata: dict[str, Any]) -> "tuple[Segmenter, str]":  # fmt: skip
+    """A client of `server`, which is there and serves a model of ours."""
     from tfrespam.serving.client import Client, newest_version
     from tfrespam.serving.failures import ServingError
 
-    metadata = {} if model is None else saved_model.read_metadata(saved_model.locate(model))
-    client = Client(server, model=served_name, ca=ca, timeout=timeout)
+    client = Client(server, model=name, ca=ca, timeout=timeout)
     client.metadata = metadata
     try:
-        version = newest_version(client)
+        version, signatures = newest_version(client), sorted(client.signatures())
     except ServingError as error:
-        raise UserError(f"{error}. Expected TensorFlow Serving with the model {served_name!r} (--served_name): gRPC is "
+        raise UserError(f"{error}. Expected TensorFlow Serving with the model {name!r} (--served_name): gRPC is "
                         "host:8500, REST http://host:8501") from None
-    return client, f"{server}, model {served_name}, version {version}"
+    if "predict_bytes" not in signatures:
+        raise UserError(f"{server}: {name!r} has the signatures {', '.join(signatures)}; expected predict_bytes. Serve "
+                        "a model of tfrespam.export that takes single pictures")
+    return client, f"{server}, model {name}, version {version}"
 
 
 def _algorithms(segmenter: "Segmenter", served_name: str, threshold: float | None) -> "dict[str, Algorithm]":

@@ -145,7 +145,7 @@ class Client:
             return []
         answer = self._predict(signature, "image_bytes", list(pictures))
         if not set(ANSWERS) <= set(answer):
-            raise failure("UNKNOWN", f"{signature} answers {', '.join(sorted(answer))}; expected {', '.join(ANSWERS)}. "
+            raise failure("UNKNOWN", f"{signature} answers {sorted(answer)}; expected {', '.join(ANSWERS)}. "
                           f"Is {self.model!r} a model of tfrespam.export?", self.server)
         columns = (answer[name] for name in ANSWERS)
         return [Segmentation(mask, png, float(share)) for mask, png, share in zip(*columns, strict=True)]
