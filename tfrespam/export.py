@@ -12,8 +12,8 @@ from tfrespam.files import file_hash, is_plain_name, read_json
 from tfrespam.training.runs import REMOVE, Run
 
 # Largest difference of probabilities between the graph on disk and the model in memory, on noise. Batch normalisation
-# folded into the kernels rounds otherwise: 1.6e-5 on noise and 4e-6 on crops after six epochs on phantoms, and the model
-# called eagerly is as far from itself. What is wrong with a graph shows in the first digits.
+# folded into the kernels rounds otherwise: 1.6e-5 on noise and 4e-6 on crops after six epochs on phantoms, and the
+# model called eagerly is as far from itself. What is wrong with a graph shows in the first digits.
 PARITY = 1e-4
 
 
