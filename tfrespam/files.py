@@ -173,6 +173,16 @@ def is_plain_name(name: str) -> bool:
     return bool(name) and "/" not in name and not name.startswith(".")
 
 
+def with_subfolders(root: Path) -> list[Path]:
+    """`root` and the folders in it, by name, as a download may lie in one; nothing if it is no folder."""
+    return [root, *(path for path in sorted(root.iterdir()) if path.is_dir())] if root.is_dir() else []
+
+
+def below(root: Path, pattern: str, folders: int) -> list[Path]:
+    """What matches the glob in `root` and so many folders deep, the least deep first, then by name."""
+    return [path for depth in range(folders + 1) for path in sorted(root.glob("*/" * depth + pattern))]
+
+
 def file_hash(path: str | os.PathLike) -> str:
     """SHA-256 of a file's content."""
     with open(path, "rb") as file:

@@ -19,6 +19,7 @@ from tfrespam.data.dicom_greys import stretch
 from tfrespam.data.pictures import LOSSY, SUFFIXES, read_picture, why_unreadable
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError
+from tfrespam.files import with_subfolders
 
 NAME = "busi"
 CLASSES = {"benign": "BENIGN", "malignant": "MALIGNANT"}  # of the third, normal, no picture has a lesion
@@ -126,6 +127,5 @@ def _film(name: str, files: BusiFiles, first: str) -> Film:
 
 
 def _home(root: Path) -> Path | None:
-    folders = [root, *(path for path in sorted(root.iterdir()) if path.is_dir())] if root.is_dir() else []
-    return next((folder for folder in folders if all((folder / kind).is_dir() for kind in CLASSES)
+    return next((folder for folder in with_subfolders(root) if all((folder / kind).is_dir() for kind in CLASSES)
                  and any(folder.glob("*/*(*)_mask.*"))), None)  # fmt: skip

@@ -8,7 +8,6 @@ import csv
 import dataclasses
 import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,10 @@ from tfrespam.data import cesm_sheet, outlines
 from tfrespam.data.pictures import SUFFIXES
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError
+from tfrespam.files import below
 
 NAME = "cdd_cesm"
+DEPTH = 3  # folders between the download and its pictures
 REGIONS = "*segmentation*.csv"  # Radiology_hand_drawn_segmentations_v2.csv: what the VGG Image Annotator writes
 PICTURE = re.compile(r"P(?P<patient>\d+)_(?P<side>[LR])_(?P<kind>DM|CM)_(?P<view>CC|MLO)\w*", re.IGNORECASE)
 SIDES = {"L": "LEFT", "R": "RIGHT"}
@@ -97,20 +98,16 @@ def draw(region: str, size: tuple[int, int]) -> tuple[np.ndarray, str]:
 
 
 def _table(root: Path) -> Path | None:
-    return next(iter(_below(root, REGIONS)), None)
+    return next(iter(below(root, REGIONS, DEPTH)), None)
 
 
 def _pictures(root: Path) -> dict[str, str]:
     """Name in capitals, without suffix -> file below `root`."""
     found = {}
-    for path in _below(root, "[Pp]*_*"):
+    for path in below(root, "[Pp]*_*", DEPTH):
         if PICTURE.fullmatch(path.stem.strip()) and path.suffix.lower() in SUFFIXES:
             found.setdefault(path.stem.strip().upper(), str(path.relative_to(root)))
     return found
-
-
-def _below(root: Path, pattern: str) -> Iterable[Path]:
-    return [path for above in ("", "*/", "*/*/", "*/*/*/") for path in sorted(root.glob(f"{above}{pattern}"))]
 
 
 def _regions(table: Path) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from tfrespam.errors import UserError
+from tfrespam.files import below
 
 PATTERN = "[Rr]adiology*manual*annotations*"  # with blanks, hyphens or underscores; .xlsx, or saved as .csv
 DENSITIES = {"A": 1, "B": 2, "C": 3, "D": 4}
@@ -12,8 +13,7 @@ DENSITIES = {"A": 1, "B": 2, "C": 3, "D": 4}
 
 def find(root: Path) -> Path | None:
     """The sheet, at most two folders below `root`."""
-    found = [path for above in ("", "*/", "*/*/") for path in sorted(root.glob(above + PATTERN))]
-    return next((path for path in found if path.suffix.lower() in (".xlsx", ".csv")), None)
+    return next((path for path in below(root, PATTERN, 2) if path.suffix.lower() in (".xlsx", ".csv")), None)
 
 
 def read(path: Path) -> dict[str, dict]:

@@ -16,6 +16,7 @@ from tfrespam.data.dicom import read_dicom
 from tfrespam.data.pictures import why_unreadable
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError
+from tfrespam.files import below
 
 NAME = "inbreast"
 DICOM_NAME = re.compile(r"(?P<film>\d+)_(?P<patient>\w+)_MG_(?P<side>[LR])_(?P<view>[A-Z]+)_ANON\.dcm", re.IGNORECASE)
@@ -102,7 +103,7 @@ def read_masses(path: Path) -> list[Polygon]:
 
 
 def _home(root: Path) -> Path | None:
-    folders = [path.parent for above in ("", "*/") for path in sorted(root.glob(f"{above}AllDICOMs"))]
+    folders = [path.parent for path in below(root, "AllDICOMs", 1)]
     return next((folder for folder in folders if (folder / "AllXML").is_dir()), None)
 
 

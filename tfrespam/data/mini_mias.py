@@ -12,6 +12,7 @@ from tfrespam.data import outlines
 from tfrespam.data.pictures import SUFFIXES
 from tfrespam.data.records import Action, Film, FilmPixels, Inventory, LedgerRow, Lesion
 from tfrespam.errors import UserError
+from tfrespam.files import with_subfolders
 
 NAME = "mini_mias"
 INFO = ("Info.txt", "info.txt", "Info", "00README")  # the list is part of a longer text in the original's README
@@ -112,8 +113,8 @@ def _lesion(finding: Finding, number: int) -> Lesion:
 
 
 def _home(root: Path) -> Path | None:
-    folders = [root, *(path for path in sorted(root.iterdir()) if path.is_dir())] if root.is_dir() else []
-    return next((folder for folder in folders if _list_in(folder) and any(folder.glob("mdb[0-9]*"))), None)
+    return next((folder for folder in with_subfolders(root)
+                 if _list_in(folder) and any(folder.glob("mdb[0-9]*"))), None)  # fmt: skip
 
 
 def _list_in(folder: Path) -> Path | None:

@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 
 from tfrespam.data.dicom_greys import stretch
-from tfrespam.data.pictures import read_picture
+from tfrespam.data.pictures import read_picture, why_unreadable
 from tfrespam.data.records import Action, Film, FilmPixels, LedgerRow
-from tfrespam.errors import UserError
 
 SUBPIXEL_BITS = 4
 
@@ -56,7 +55,7 @@ def read_drawn(film: Film, root: str, image: str, listed: str, draw: Callable[[t
         pixels = stretch(read_picture(Path(root, image)))
         drawn = list(zip(film.lesions, draw(pixels.shape), strict=True))
     except Exception as error:
-        row = Action.SKIPPED_UNREADABLE, str(error) if isinstance(error, UserError) else type(error).__name__
+        row = Action.SKIPPED_UNREADABLE, why_unreadable(error)
         return FilmPixels(None, (), tuple(LedgerRow(lesion.lesion_id, image, listed, *row) for lesion in film.lesions))
     actions = [Action.USED if mask.any() else Action.SKIPPED_EMPTY for _, (mask, _) in drawn]
     ledger = tuple(LedgerRow(lesion.lesion_id, image, listed, action, detail)

@@ -12,6 +12,7 @@ import numpy as np
 
 from tfrespam.config import DataConfig
 from tfrespam.errors import UserError
+from tfrespam.files import is_plain_name
 
 COPIES = 13  # of every training lesion under the paper's protocol: the original and 12 augmented ones
 _FACTS = {"dataset": str, "version": str, "view": str, "context": float, "image_size": int}  # what others build on
@@ -34,7 +35,7 @@ class Prepared:
         try:
             facts = json.loads((self.path / "dataset.json").read_text(encoding="utf-8"))
             known = {**facts, **{name: kind(facts[name]) for name, kind in _FACTS.items()}}
-            if "/" in known["version"] or known["version"].startswith("."):
+            if not is_plain_name(known["version"]):
                 raise ValueError(f"the version {known['version']!r} is no folder of it")
             return known
         except (OSError, ValueError, KeyError, TypeError) as error:
