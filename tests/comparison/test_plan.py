@@ -47,6 +47,14 @@ def test_options_and_width_come_on_top_of_the_base():
     assert base.model.options == {"normalization": "standardize"}
 
 
+def test_training_settings_of_one_network_come_on_top_of_the_base():
+    own = OwnRecipe({"ema": 0.5})
+    models = [Network("unet", own=own), Network("unet", label="No average", training={"ema": 0.0}, own=own)]
+    planned = trainings(comparison(models=models, recipes=["controlled", "own"], protocols=["paper"]))
+    assert [t.experiment.training.ema for t in planned[:2]] == [0.9, 0.0]
+    assert planned[1].experiment.training.loss == "bce" and planned[3].experiment.training.ema == 0.5
+
+
 def test_own_recipe_keeps_the_budget_and_nothing_else_of_the_base():
     planned = trainings(comparison(recipes=["controlled", "own"], protocols=["folds"]))
     controlled, own = planned[0].experiment.training, planned[2].experiment.training

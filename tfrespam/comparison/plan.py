@@ -42,6 +42,8 @@ class Network:
         label: How tables call it (default: as the paper does). Needed where a network takes part more than once.
         width: Factor on every channel count (default: the base's).
         options: Builder options, added to the base's.
+        training: Settings of `training` in the part "controlled" other than the base's, for instance {ema: 0}: what a
+            switch is worth. "own" has its settings under `own`.
         own: Its recipe in the part "own".
         seeds: Seeds (default: the comparison's).
         folds: Folds held out under the protocol "folds" (default: the comparison's).
@@ -51,6 +53,7 @@ class Network:
     label: str = ""
     width: float | None = None
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
     own: OwnRecipe = dataclasses.field(default_factory=OwnRecipe)
     seeds: list[int] | None = None
     folds: list[int] | None = None
@@ -184,6 +187,8 @@ def _training(comparison: Comparison, network: Network, recipe: str, protocol: s
         settings["training"] = {name: settings["training"][name] for name in KEPT_BY_OWN} | network.own.training
         settings["augment"] = dict(network.own.augment)
         settings["model"]["options"].update(network.own.options)
+    else:
+        settings["training"] = settings["training"] | network.training
     own = "" if recipe == "controlled" else f"-{recipe}"
     settings = _merged(settings, {"name": f"{base.name}-{network.key}{own}", "seed": seed,
                                   "data": {"protocol": protocol, "fold": fold}})  # fmt: skip

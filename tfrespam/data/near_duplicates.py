@@ -8,6 +8,8 @@ in about a third. A pair that was cropped, turned or shifted much is not found.
 
 import cv2
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 CELLS = 16
 FEW = 0.12  # share of the bits that may differ
@@ -26,16 +28,11 @@ def _bits(picture: np.ndarray) -> np.ndarray:
 def groups(fingerprints: dict[str, np.ndarray]) -> dict[str, str]:
     """Name -> the first name of its group; whoever is like one member belongs to the group."""
     names = list(fingerprints)
-    leader = {name: name for name in names}
-
-    def first(name: str) -> str:
-        return name if leader[name] == name else first(leader[name])
-
-    known = np.zeros((len(names), 2, 2 * CELLS * CELLS), bool)
-    for place, name in enumerate(names):
-        known[place] = fingerprints[name]
-        differing = (known[:place] != known[place, 0]).mean(axis=2).min(axis=1)
-        for other in np.flatnonzero(differing <= FEW):
-            one, two = sorted((first(name), first(names[other])), key=names.index)
-            leader[two] = one
-    return {name: first(name) for name in names}
+    if not names:
+        return {}
+    prints = np.stack(list(fingerprints.values()))
+    alike = [np.flatnonzero((prints != one[0]).mean(axis=2).min(axis=1) <= FEW) for one in prints]
+    graph = csr_array(([True] * sum(map(len, alike)), np.concatenate(alike), np.cumsum([0, *map(len, alike)])))
+    _, found = connected_components(graph, directed=False)
+    _, leaders = np.unique(found, return_index=True)
+    return {name: names[leaders[group]] for name, group in zip(names, found, strict=True)}
