@@ -46,7 +46,7 @@ def export(
             folds and stored in the graph. Masks at threshold 0.5 do not change. Of several runs, each run's own
             answers are calibrated, and then their average is given the same temperature.
         data_dir: Home of the prepared data sets (default: as in each run's config.yaml).
-        weights: How kernels are stored. float16 rounds them and takes a third off the file; the network still computes
+        weights: How kernels are stored. float16 rounds them, which halves the file; the network still computes
             in float32.
         note: A sentence for the model card's caveats, such as how the training pictures had been made smaller.
         format: Another format to write beside the SavedModel, and to compare with it.

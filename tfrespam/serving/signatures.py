@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfrespam.serving import codecs, film
-from tfrespam.serving.frozen import can_freeze, freeze
+from tfrespam.serving.frozen import can_freeze, freeze, pack_halves
 from tfrespam.serving.resize import from_square, resize, to_square
 
 MAX_PIXELS = 1 << 26  # 67 million; a film digitised at 42 um has about 25 million
@@ -80,6 +80,8 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
         archive.add_endpoint("predict_bytes", graph.predict_bytes, [data])
         archive.add_endpoint("predict_film", graph.predict_film, [data])
     archive.write_out(os.fspath(path), verbose=False)
+    if half:
+        pack_halves(path)
 
 
 @dataclasses.dataclass(frozen=True)
