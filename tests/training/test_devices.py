@@ -59,6 +59,15 @@ def test_without_a_tpu_the_strategy_says_so(tmp_path, monkeypatch):
         devices.start(tiny.experiment(tmp_path, tmp_path, strategy="tpu"))
 
 
+def test_batches_are_staged_on_the_one_gpu(monkeypatch):
+    """The processor stands for the GPU."""
+    batches = tf.data.Dataset.range(6).batch(2)
+    assert Devices().staged(batches) is batches
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [types.SimpleNamespace(name="/CPU:0")])
+    staged = Devices().staged(batches)
+    assert staged is not batches and [batch.numpy().tolist() for batch in staged] == [[0, 1], [2, 3], [4, 5]]
+
+
 def test_the_whole_steps_gradient_is_clipped():
     optimizer = keras.optimizers.SGD(1.0, global_clipnorm=1.0)
     optimizer._all_reduce_sum_gradients = lambda pairs: [(4 * gradient, variable) for gradient, variable in pairs]

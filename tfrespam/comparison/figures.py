@@ -60,9 +60,13 @@ def dice_against_parameters(groups: Mapping[str, Sequence[Row]], path: Path) -> 
         y = np.array([row.numbers["dice"] for row in group])
         ends = np.array([(row.numbers["dice_low"], row.numbers["dice_high"]) for row in group])
         axis.errorbar(x, y, np.abs(ends.T - y), fmt=marker, capsize=2, label=name, alpha=0.8)
-        for row, where in zip(group, zip(x, y, strict=True), strict=True):
-            axis.annotate(row.title, where, fontsize=7, xytext=(4, 3), textcoords="offset points")
-    axis.set(xscale="log", xlabel="parameters", ylabel="Dice, mean over images, 95 % by patients")
+    last = {(row.recipe, row.title): (row.numbers["parameters"], row.numbers["dice"])
+            for group in groups.values() for row in group}  # fmt: skip
+    sizes = [x for x, _ in last.values()]
+    matched = max(sizes) < 1.2 * min(sizes)  # a logarithmic axis would show one column
+    axis.set(xscale="linear" if matched else "log", xlabel="parameters",
+             ylabel="Dice, mean over images, 95 % by patients")  # fmt: skip
+    _label_beside(axis, last)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
     return _save(figure, path)
@@ -111,15 +115,28 @@ def _measured_pairs(axis, rows: Sequence[Row]) -> None:
     by_name: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         by_name.setdefault((row.recipe, row.title), []).append(row)
-    for same in by_name.values():  # a line from protocol to protocol
+    last = {}
+    for name, same in by_name.items():  # a line from protocol to protocol
         pairs = [(row.numbers["dice"], row.numbers["miou"]) for row in same]
         axis.plot(*zip(*pairs, strict=True), "-", color="0.8", lw=0.8, zorder=1)
-        axis.annotate(same[-1].title, pairs[-1], fontsize=7, color="C0", xytext=(4, 3), textcoords="offset points")
+        last[name] = pairs[-1]
+    _label_beside(axis, last)
     groups = dict.fromkeys((row.recipe, row.protocol) for row in rows)
     for (recipe, protocol), marker in zip(groups, _markers(), strict=False):
         pairs = [(row.numbers["dice"], row.numbers["miou"]) for row in rows
                  if (row.recipe, row.protocol) == (recipe, protocol)]  # fmt: skip
         axis.plot(*zip(*pairs, strict=True), marker, label=f"{recipe}, {protocol}", alpha=0.8, zorder=2)
+
+
+def _label_beside(axis, points: Mapping[tuple[str, str], tuple[float, float]]) -> None:
+    """Titles in a column right of the axes, in the order of height, with lines to their points: networks lie close."""
+    axis.autoscale_view()
+    heights = (axis.transScale + axis.transLimits).transform(list(points.values()))[:, 1]
+    step = min(0.055, 1 / len(points))
+    lowest = np.clip(heights.mean() - step * (len(points) - 1) / 2, 0, 1 - step * (len(points) - 1))
+    for place, ((_, title), point) in enumerate(sorted(points.items(), key=lambda each: each[1][1])):
+        axis.annotate(title, point, xytext=(1.03, lowest + place * step), textcoords="axes fraction", va="center",
+                      fontsize=7, color="C0", arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "0.7"})  # fmt: skip
 
 
 def case_pictures(shown: Sequence[tuple[Row, Any]], title: str, path: Path) -> Path:

@@ -48,6 +48,16 @@ class Devices:
         factor = {"none": 1.0, "linear": self.count, "sqrt": self.count**0.5}[training.rate_scaling]
         return dataclasses.replace(training, learning_rate=training.learning_rate * factor)
 
+    def staged(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """`batches` copied ahead to the one GPU, out of page-locked memory (untested on one); else unchanged.
+
+        A strategy, which has several devices, does so itself.
+        """
+        gpus = tf.config.list_logical_devices("GPU")
+        if self.strategy or not gpus:
+            return batches
+        return batches.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
+
     def agree(self, values: list[np.ndarray]) -> list[np.ndarray]:
         """The chief's `values` (float64) on every worker: one sum, to which all other devices contribute zeros."""
         if self.place.workers == 1:

@@ -45,7 +45,7 @@ def streams(source, prepared, parts: dict, augment, validation: tf.data.Dataset,
     A distributed validation must not run to the end of its data: the step that finds none left still counts examples.
     """
     if devices.strategy is None:
-        return pipeline.training(source, parts["train"], augment, **options), validation, None
+        return devices.staged(pipeline.training(source, parts["train"], augment, **options)), validation, None
     share = pipeline.Share(devices.place.index, devices.place.workers, devices.count)
     batch_size = options["batch_size"]
     train = pipeline.training(source, parts["train"], augment, share=share, **options)
