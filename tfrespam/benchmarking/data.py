@@ -1,6 +1,7 @@
 """Examples a second: out of the input pipeline, and into the prepared data set."""
 
 import contextlib
+import functools
 import io
 import itertools
 import time
@@ -9,15 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from tfrespam.config import AugmentConfig, DataConfig
+from tfrespam.data.examples import CropPolicy, film_examples
+from tfrespam.workers import pool
 
 STRONG = AugmentConfig(rotation_degrees=30, quarter_turns=True, scale=0.2, shift=0.05, gamma=0.3, contrast=0.2,
                        noise=0.01)  # fmt: skip
 
 
 def prepare_rates(folder: Path, image_size: int, patients: int, workers: tuple[int, ...]) -> dict[str, float]:
-    """Films a second of `prepare` on phantom films, for each number of processes, start of the processes included.
+    """Films a second of `prepare` on phantom films, for each number of processes: of the whole stage, whose start and
+    end weigh much on so few films, and of the reading processes once they are there, which is what many films cost.
 
-    "reading" is what one process reaches that does nothing but decode films and their masks.
+    "decoding" is what one process reaches that does nothing but decode films and their masks.
     """
     from tfrespam.data import sources
     from tfrespam.data.phantom import write_phantom
@@ -33,11 +37,23 @@ def prepare_rates(folder: Path, image_size: int, patients: int, workers: tuple[i
         home, start = folder / f"prepared-{count}", time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             prepare_source(download, home, "phantom", "roi", 1.6, image_size, count)
-        rates[f"{count} processes"] = len(films) / (time.perf_counter() - start)
+        rates[f"whole, processes: {count}"] = len(films) / (time.perf_counter() - start)
+    for count in workers:
+        rates[f"reading, processes: {count}"] = _reading_rate(module.__name__, films * patients, image_size, count)
     start = time.perf_counter()
     for film in films:
         module.read(film)
-    return {**rates, "reading": len(films) / (time.perf_counter() - start)}
+    return {**rates, "decoding": len(films) / (time.perf_counter() - start)}
+
+
+def _reading_rate(source: str, films: list, image_size: int, workers: int) -> float:
+    policy = CropPolicy("roi", 1.6, image_size)
+    read = functools.partial(film_examples, source, policy=policy)
+    with pool(workers) as readers:
+        list(readers.map(read, films[: 8 * workers]))  # until every process has its modules
+        start = time.perf_counter()
+        count = sum(1 for _ in readers.map(read, films, chunksize=4))
+        return count / (time.perf_counter() - start)
 
 
 def pipeline_rates(folder: Path, image_size: int, batch_size: int, seconds: float) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import resource
 import statistics
 import subprocess
@@ -58,7 +59,15 @@ def main() -> None:
         step = paths.train_torch(experiment, compile=False)
     for _ in range(3):
         step()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(_peak_megabytes())
+
+
+def _peak_megabytes() -> float:
+    """Linux's `ru_maxrss` begins with what the parent had when it started this process; VmHWM begins anew."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read_text()).group(1)) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _experiment(settings: dict) -> Experiment:
