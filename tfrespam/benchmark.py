@@ -1,12 +1,15 @@
 """Stage `benchmark`: how fast training, inference and data are on this machine, beside PyTorch and other runtimes."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from tfrespam import cli
+from tfrespam import cli, provenance
 from tfrespam.config import DataConfig, Experiment, ModelConfig, TrainingConfig, check
 from tfrespam.errors import UserError
+from tfrespam.files import write_json
+from tfrespam.workers import pool
 
 Part = Literal["train", "infer", "data", "start", "memory"]
 PARTS = ("train", "infer", "data", "start", "memory")
@@ -47,18 +50,37 @@ def benchmark(
     if rounds < 1:
         raise UserError(f"--rounds must be 1 or more. Received: {rounds}")
     rounds = min(rounds, 2) if quick else rounds
-    results = _machine(experiment, quick)
+    file = Path(output) / f"benchmark-{name or f'{model}-{width:g}-{image_size}'}.json"
+    results = _apart(_machine, experiment, quick) | {"command": provenance.command()}
     with tempfile.TemporaryDirectory() as folder:
         for part in parts:
             cli.console.print(f"measuring: {part}")
-            _MEASURE[part](experiment, results, Path(folder), rounds, quick)
-    _write(results, Path(output) / f"benchmark-{name or f'{model}-{width:g}-{image_size}'}.json")
+            results = _apart(_measured, part, experiment, results, Path(folder), rounds, quick)
+            write_json(file, results)
+    _say(results, file)
+
+
+def _apart(function: Callable, *arguments) -> dict[str, Any]:
+    """What `function` gives in a process of its own, with which the memory of all frameworks goes."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    with pool(1) as process:
+        try:
+            return process.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            raise UserError("the process that measured was ended from outside, most likely for want of memory. Parts "
+                            "measured before are in the file. Leave this one out with --parts, or make --width, "
+                            "--image_size or --batch_size smaller") from None  # fmt: skip
+
+
+def _measured(part: Part, experiment: Experiment, results: dict, *arguments) -> dict[str, Any]:
+    _MEASURE[part](experiment, results, *arguments)
+    return results
 
 
 def _machine(experiment: Experiment, quick: bool) -> dict[str, Any]:
     import os
 
-    from tfrespam import provenance
     from tfrespam.benchmarking import paths
 
     paths.start()
@@ -77,7 +99,7 @@ def _machine(experiment: Experiment, quick: bool) -> dict[str, Any]:
         "machine": provenance.machine(), "threads": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0],
         "sgemm_rate": machine.sgemm_rate(256 if quick else 2048), "bandwidth": machine.bandwidth(8 if quick else 256),
         "onednn": os.environ["TF_ENABLE_ONEDNN_OPTS"], "versions": provenance.versions() | _rivals(),
-        "git": provenance.git(), "command": provenance.command(), "speed": {}, "other": {},
+        "git": provenance.git(), "speed": {}, "other": {},
     }  # fmt: skip
 
 
@@ -153,11 +175,9 @@ def _memory(experiment: Experiment, results: dict, folder: Path, rounds: int, qu
 _MEASURE = {"train": _train, "infer": _infer, "data": _data, "start": _start, "memory": _memory}
 
 
-def _write(results: dict, file: Path) -> None:
+def _say(results: dict, file: Path) -> None:
     from tfrespam.benchmarking import table
-    from tfrespam.files import write_json
 
-    write_json(file, results)
     if results["speed"]:
         cli.console.print(table.speed_table(results))
     cli.console.print(table.other_table(results))
