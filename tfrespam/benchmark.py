@@ -74,6 +74,9 @@ def _apart(function: Callable, *arguments) -> dict[str, Any]:
 
 
 def _measured(part: Part, experiment: Experiment, results: dict, *arguments) -> dict[str, Any]:
+    from tfrespam.benchmarking import paths
+
+    paths.start()
     _MEASURE[part](experiment, results, *arguments)
     return results
 
