@@ -131,15 +131,19 @@ def _train(experiment: Experiment, results: dict, folder: Path, rounds: int, qui
 
 
 def _infer(experiment: Experiment, results: dict, folder: Path, rounds: int, quick: bool) -> None:
+    for size in (1, 8):  # six networks at a time are enough
+        results["speed"][f"inference, batch {size}"] = {
+            "pictures": size, "operations": size * results["model"]["forward_operations"],
+            "paths": _apart(_inference, experiment, size, folder, rounds)}  # fmt: skip
+
+
+def _inference(experiment: Experiment, size: int, folder: Path, rounds: int) -> dict[str, Any]:
     from tfrespam.benchmarking import paths, timing
 
-    for size in (1, 8):
-        place = folder / f"batch{size}"
-        place.mkdir()
-        calls = paths.inference(experiment, size, place)
-        operations = size * results["model"]["forward_operations"]
-        results["speed"][f"inference, batch {size}"] = {"pictures": size, "operations": operations,
-                                                        "paths": timing.alternate(calls, rounds)}  # fmt: skip
+    paths.start()
+    place = folder / f"batch{size}"
+    place.mkdir()
+    return timing.alternate(paths.inference(experiment, size, place), rounds)
 
 
 def _data(experiment: Experiment, results: dict, folder: Path, rounds: int, quick: bool) -> None:
