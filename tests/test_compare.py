@@ -33,11 +33,19 @@ def test_committed_comparisons_are_valid(name):
     comparison = read(name)
     planned = trainings(comparison)
     assert len({run_folder(training.experiment) for training in planned}) == len(planned)
-    assert comparison.base.name == name and comparison.name.partition("-")[0] == name.partition("_")[0]
+    shares = "table1" if name == "switches" else name  # its first row is a training of that comparison
+    assert comparison.base.name == shares and comparison.name.partition("-")[0] == name.partition("_")[0]
     text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     assert f"python -m tfrespam.compare --config experiments/{name}.yaml" in text
     film = comparison.base.data.view == "film"
-    assert name in ("ablation", "all_phantom") or ("paper" in comparison.protocols) is not film
+    assert name in ("ablation", "all_phantom", "switches") or ("paper" in comparison.protocols) is not film
+
+
+def test_the_switches_share_the_training_of_table_1():
+    first = trainings(read("switches"))[0].experiment
+    (same,) = [training.experiment for training in trainings(read("table1")) if training.network.name == "respam_unet"
+               and (training.protocol, training.experiment.data.fold) == ("folds", 0)]  # fmt: skip
+    assert run_folder(first) == run_folder(same)
 
 
 def test_all_networks_take_part_in_all_phantom():

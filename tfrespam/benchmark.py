@@ -9,7 +9,6 @@ from tfrespam import cli, provenance
 from tfrespam.config import DataConfig, Experiment, ModelConfig, TrainingConfig, check
 from tfrespam.errors import UserError
 from tfrespam.files import write_json
-from tfrespam.workers import pool
 
 Part = Literal["train", "infer", "data", "start", "memory"]
 PARTS = ("train", "infer", "data", "start", "memory")
@@ -63,6 +62,8 @@ def benchmark(
 def _apart(function: Callable, *arguments) -> dict[str, Any]:
     """What `function` gives in a process of its own, with which the memory of all frameworks goes."""
     from concurrent.futures.process import BrokenProcessPool
+
+    from tfrespam.workers import pool
 
     with pool(1) as process:
         try:
