@@ -69,15 +69,12 @@ def _apart(function: Callable, *arguments) -> dict[str, Any]:
         try:
             return process.submit(function, *arguments).result()
         except BrokenProcessPool:
-            raise UserError("the process that measured was ended from outside, most likely for want of memory. Parts "
-                            "measured before are in the file. Leave this one out with --parts, or make --width, "
-                            "--image_size or --batch_size smaller") from None  # fmt: skip
+            raise UserError("the process that measured was ended from outside, most likely for want of memory. Leave "
+                            "this part out with --parts, or make --width, --image_size or --batch_size smaller. What "
+                            "parts before it found is kept") from None  # fmt: skip
 
 
 def _measured(part: Part, experiment: Experiment, results: dict, *arguments) -> dict[str, Any]:
-    from tfrespam.benchmarking import paths
-
-    paths.start()
     _MEASURE[part](experiment, results, *arguments)
     return results
 
@@ -116,7 +113,10 @@ def _rivals() -> dict[str, str]:
 
 
 def _train(experiment: Experiment, results: dict, folder: Path, rounds: int, quick: bool) -> None:
-    from tfrespam.benchmarking import paths, profile, timing
+    from tfrespam.benchmarking import paths
+
+    paths.start()
+    from tfrespam.benchmarking import profile, timing
 
     ours = paths.train_tensorflow(experiment)
     calls = {"TensorFlow": ours}
@@ -148,8 +148,9 @@ def _inference(experiment: Experiment, size: int, folder: Path, rounds: int) -> 
 
 
 def _data(experiment: Experiment, results: dict, folder: Path, rounds: int, quick: bool) -> None:
-    from tfrespam.benchmarking import data
+    from tfrespam.benchmarking import data, paths
 
+    paths.start()
     size = experiment.data.image_size
     workers = (1,) if quick else (1, 2)
     for name, rate in data.prepare_rates(folder, size, 4 if quick else 24, workers).items():
@@ -163,6 +164,7 @@ def _start(experiment: Experiment, results: dict, folder: Path, rounds: int, qui
     from tfrespam.benchmarking import paths, processes
     from tfrespam.export import export_model
 
+    paths.start()
     rounds = 1 if quick else 3
     exported = export_model(paths.compiled(experiment), folder / "models", "benchmark", {})
     results["other"]["seconds of train --help"] = processes.help_seconds(rounds)

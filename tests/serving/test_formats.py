@@ -1,4 +1,5 @@
 import importlib
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -70,6 +71,15 @@ def test_what_a_converter_cannot_do_is_the_users_to_know(model, folder, monkeypa
     monkeypatch.setattr(formats, "_litert", fail)
     with pytest.raises(UserError, match="cannot be written as litert .RuntimeError: no kernel for Frobnicate"):
         formats.convert(model, folder, SIZE, "litert")
+
+
+def test_a_network_too_large_for_tf2onnx_is_refused_before_memory_is_gone(model, folder, monkeypatch):
+    psutil = pytest.importorskip("psutil")
+    pytest.importorskip("tf2onnx")
+    free = formats.ONNX_BYTES * sum(weight.numpy().nbytes for weight in model.weights) - 1
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
+    with pytest.raises(UserError, match="GiB of memory; 0 GiB are free. Use --format openvino"):
+        formats.convert(model, folder, SIZE, "onnx")
 
 
 def test_side_outputs_are_left_out():

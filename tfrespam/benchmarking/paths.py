@@ -115,13 +115,20 @@ def _tensorflow(model, images: np.ndarray, saved: Path) -> Calls:
 
 def _converted(model, images: np.ndarray, saved: Path) -> Calls:
     """The exported graph in the runtimes that are installed, as `export --format` converts it."""
+    from tfrespam import cli
+    from tfrespam.errors import UserError
     from tfrespam.serving.formats import write
 
     kinds = {"OpenVINO": ("openvino", ["openvino"]), "ONNX Runtime": ("onnx", ["onnxruntime", "tf2onnx"])}
     calls = {}
     for name, (kind, packages) in kinds.items():
-        if all(map(installed, packages)):
+        if not all(map(installed, packages)):
+            continue
+        try:
             _, run = write(model, saved, images.shape[1], kind)
+        except UserError as error:
+            cli.console.print(f"{name} is left out: {error}")
+        else:
             calls[name] = functools.partial(run, images)
     return calls
 

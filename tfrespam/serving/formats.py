@@ -16,6 +16,7 @@ from tfrespam.errors import UserError
 
 TOLERANCE = 1e-4  # largest difference of probabilities from the SavedModel; 5e-7 is usual
 OPSET = 18
+ONNX_BYTES = 80  # of memory for each of the weights: tf2onnx 1.17 keeps a copy of them for every pass of its optimizer
 Run = Callable[[np.ndarray], np.ndarray]  # images (N, H, W, 1) float32 -> probabilities (N, H, W, 1)
 
 
@@ -32,7 +33,8 @@ def convert(model, folder: Path, image_size: int, kind: str) -> tuple[Path, floa
         The file, and the largest difference of its probabilities from the SavedModel's.
 
     Raises:
-        UserError: The converter is not installed, knows an operation not, or its file answers otherwise.
+        UserError: The converter is not installed, knows an operation not, would need more memory than is free, or its
+            file answers otherwise.
     """
     with _explained(kind):
         path, run = write(model, folder, image_size, kind)
@@ -79,6 +81,7 @@ def _onnx(model, folder: Path, image_size: int) -> tuple[Path, Run]:
     import tensorflow as tf
     import tf2onnx
 
+    _check_memory(model)
     path = folder / "model.onnx"
     loaded = tf.saved_model.load(str(folder))
     image = tf.TensorSpec([None, None, None, 1], tf.float32, name="image")
@@ -86,6 +89,18 @@ def _onnx(model, folder: Path, image_size: int) -> tuple[Path, Run]:
     tf2onnx.convert.from_function(serve, input_signature=[image], opset=OPSET, output_path=str(path))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return path, lambda images: session.run(["probability"], {"image": images})[0]
+
+
+def _check_memory(model) -> None:
+    import psutil
+
+    from tfrespam.serving.frozen import weight_bytes
+
+    needed, free = ONNX_BYTES * weight_bytes(model), psutil.virtual_memory().available
+    if needed > free:
+        raise UserError(f"ONNX: converting this network takes about {needed / 2**30:.0f} GiB of memory; "
+                        f"{free / 2**30:.0f} GiB are free. Use --format openvino, or a machine with more. "
+                        "Nothing was published")  # fmt: skip
 
 
 def _openvino(model, folder: Path, image_size: int) -> tuple[Path, Run]:

@@ -18,12 +18,18 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-MAX_BYTES = 1 << 30  # a graph is one protocol buffer, which ends at 2 GiB; heavier networks keep their variables
+# of weights: while TensorFlow writes a graph it holds each constant some forty times, and some twenty when it reads it
+# again. Heavier networks keep their variables, and lose little: what constants save weighs less the more there is to do
+MAX_BYTES = 1 << 25
 
 
 def can_freeze(model: keras.Model) -> bool:
-    """Whether the weights fit into a graph."""
-    return sum(math.prod(weight.shape) * weight.value.dtype.size for weight in model.weights) <= MAX_BYTES
+    """Whether the weights become constants."""
+    return weight_bytes(model) <= MAX_BYTES
+
+
+def weight_bytes(model: keras.Model) -> int:
+    return sum(math.prod(weight.shape) * weight.value.dtype.size for weight in model.weights)
 
 
 def freeze(model: keras.Model, call: Callable, spec: tf.TensorSpec,
