@@ -5,6 +5,7 @@ import functools
 import io
 import itertools
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,10 @@ def _reading_rate(source: str, films: list, image_size: int, workers: int) -> fl
 
 
 def pipeline_rates(folder: Path, image_size: int, batch_size: int, seconds: float) -> dict[str, float]:
-    """Examples a second of the training pipeline with the paper's augmentation and with every kind of it."""
+    """Examples a second of the training pipeline with the paper's augmentation and with every kind of it.
+
+    "resampling" is what the same cores reach that do nothing but turn pictures and masks.
+    """
     from tfrespam.data import pipeline, prepared
 
     home = next(folder.glob("prepared-*"))
@@ -65,12 +69,36 @@ def pipeline_rates(folder: Path, image_size: int, batch_size: int, seconds: floa
     everything = np.ones(len(data.table["split"]), bool)
     rates = {}
     for name, config in {"rotation and flips": AugmentConfig(), "all kinds": STRONG}.items():
-        stream = pipeline.training(data, everything, config, batch_size=batch_size, seed=0).as_numpy_iterator()
-        for _ in itertools.islice(stream, 8):  # fills the cache and the buffers
-            pass
-        start, count = time.perf_counter(), 0
-        while time.perf_counter() - start < seconds:
-            next(stream)
-            count += batch_size
-        rates[name] = count / (time.perf_counter() - start)
-    return rates
+        stream = pipeline.training(data, everything, config, batch_size=batch_size, seed=0)
+        rates[name] = _rate(stream.as_numpy_iterator(), batch_size, seconds)
+    return {**rates, "resampling": _rate(_resampled(image_size, batch_size), batch_size, seconds)}
+
+
+def _resampled(image_size: int, batch_size: int) -> Iterator:
+    import tensorflow as tf
+
+    from tfrespam.data import augment
+
+    seeds = tf.stack([tf.range(batch_size)] * 2, 1)
+    spec = augment.Transform(*[tf.TensorSpec([])] * 8, noise_seed=tf.TensorSpec([2], tf.int32))
+    transforms = tf.map_fn(lambda seed: augment.draw(AugmentConfig(), seed), seeds, fn_output_signature=spec)
+    matrices = augment.matrix(transforms, tf.constant([batch_size, image_size, image_size, 1]))
+    images = tf.random.stateless_uniform([batch_size, image_size, image_size, 1], (0, 0))
+    masks = tf.cast(images > 0.5, tf.uint8)
+
+    def turned(*pictures):
+        return tuple(augment.resample(each, matrices) for each in pictures)
+
+    stream = tf.data.Dataset.from_tensors((images, masks)).repeat().map(turned, tf.data.AUTOTUNE)
+    return stream.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+
+
+def _rate(stream: Iterator, batch_size: int, seconds: float) -> float:
+    """Examples a second that come out of an endless stream of batches."""
+    for _ in itertools.islice(stream, 8):  # fills the cache and the buffers
+        pass
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        next(stream)
+        count += batch_size
+    return count / (time.perf_counter() - start)

@@ -76,10 +76,10 @@ def apply_batch(transforms: Transform, images: tf.Tensor, masks: tf.Tensor, *, n
     """
     there = tf.reduce_max(images, (1, 2), keepdims=True) > 0  # (N, 1, 1, C)
     if moves:
-        matrices = _matrix(transforms, tf.shape(images))
-        images = _resample(images, matrices)
+        matrices = matrix(transforms, tf.shape(images))
+        images = resample(images, matrices)
         # as bytes a mask is read four times as fast; an even maximum has its half among the whole numbers
-        masks = _resample(tf.cast(masks, tf.uint8) * 254, matrices) >= 127
+        masks = resample(tf.cast(masks, tf.uint8) * 254, matrices) >= 127
     if regrades:
         images = _regrade(transforms, images)
     if noise:
@@ -90,7 +90,7 @@ def apply_batch(transforms: Transform, images: tf.Tensor, masks: tf.Tensor, *, n
     return images, tf.cast(masks, tf.float32)
 
 
-def _matrix(transform: Transform, shape: tf.Tensor) -> tf.Tensor:
+def matrix(transform: Transform, shape: tf.Tensor) -> tf.Tensor:
     """(N, 8) numbers of ImageProjectiveTransformV3 that take output (x, y) to input, about the picture's centre."""
     height, width = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
     cx, cy = (width - 1) / 2, (height - 1) / 2
@@ -102,7 +102,7 @@ def _matrix(transform: Transform, shape: tf.Tensor) -> tf.Tensor:
     return tf.stack([a, b, cx - a * tx - b * ty, c, d, cy - c * tx - d * ty, zero, zero], -1)
 
 
-def _resample(pictures: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+def resample(pictures: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pictures, transforms=matrices, output_shape=tf.shape(pictures)[1:3], fill_value=0.0,
         interpolation="BILINEAR", fill_mode="REFLECT")  # fmt: skip
