@@ -20,10 +20,11 @@ def before_tensorflow() -> None:
 def load_tensorflow() -> None:
     """Imports TensorFlow and looks for GPUs without the start-up notes that its C++ side writes to stderr.
 
-    Those come before any log level is read. A user who sets TF_CPP_MIN_LOG_LEVEL to 0 sees them.
+    Those come before any log level is read. A user who sets TF_CPP_MIN_LOG_LEVEL to 0 sees them. Keras is left for
+    those who import it.
     """
     before_tensorflow()
-    with contextlib.nullcontext() if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0" else _no_stderr():
+    with _without_keras(), contextlib.nullcontext() if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0" else _no_stderr():
         import tensorflow as tf
 
         gpus = tf.config.list_physical_devices("GPU")
@@ -31,6 +32,21 @@ def load_tensorflow() -> None:
     for gpu in gpus:
         with contextlib.suppress(RuntimeError):  # already in use by this process
             tf.config.experimental.set_memory_growth(gpu, True)
+
+
+@contextlib.contextmanager
+def _without_keras() -> Iterator[None]:
+    """In the block TensorFlow does without Keras, which it would import, with Matplotlib, pandas and scikit-learn:
+    half of the time, and for nothing where only an exported graph runs.
+    """
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules["keras.src"] = None  # importing Keras fails, as TensorFlow expects it to where there is none
+    try:
+        yield
+    finally:
+        del sys.modules["keras.src"]
 
 
 @contextlib.contextmanager

@@ -73,7 +73,9 @@ def _example(lesion: Lesion, image: np.ndarray, mask: np.ndarray, box: crop.Box,
 
 
 def _png(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    # the grain of films leaves nothing longer than runs to find; looking for it takes half as long again
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    return cv2.imencode(".png", picture, options)[1].tobytes()
 
 
 def _unite(row: LedgerRow) -> LedgerRow:
