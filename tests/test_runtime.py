@@ -20,7 +20,6 @@ def run(code: str, *arguments) -> str:
 def test_tensorflow_starts_without_keras_which_can_be_imported_later():
     run(f"""
 import sys
-from pathlib import Path
 from tfrespam import runtime
 runtime.load_tensorflow()
 assert not set({HEAVY}) & set(sys.modules)
@@ -53,7 +52,6 @@ def test_predict_needs_no_keras(tmp_path):
     cv2.imwrite(str(tmp_path / "one.png"), np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
     code = f"""
 import sys
-from pathlib import Path
 from tfrespam import predict
 sys.argv[0] = "predict"
 predict.main()
