@@ -95,6 +95,17 @@ def test_kernels_of_16_bits_make_a_smaller_file_and_the_same_network(tmp_path):
     assert sizes[False] - sizes[True] == pytest.approx(0.5 * kernels, rel=0.02)
 
 
+def test_kernels_of_16_bits_are_constants_in_heavy_networks_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(frozen, "MAX_BYTES", 0)
+    model = small_model()
+    frozen.round_kernels(model)
+    export_archive(model, tmp_path, SIZE, half=True)
+    answer = tf.saved_model.load(tmp_path).signatures["serving_default"]
+    images = np.random.default_rng(0).random((2, SIZE, SIZE, 1), np.float32)
+    np.testing.assert_allclose(answer(image=tf.constant(images))["probability"], model(images), rtol=0, atol=1e-6)
+    assert not answer.variables
+
+
 def test_rounding_changes_kernels_a_little_and_biases_not_at_all():
     model = small_model()
     model.set_weights([weight + 0.1234567 for weight in model.get_weights()])

@@ -23,9 +23,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 MAX_BYTES = 1 << 25
 
 
-def can_freeze(model: keras.Model) -> bool:
-    """Whether the weights become constants."""
-    return weight_bytes(model) <= MAX_BYTES
+def can_freeze(model: keras.Model, half: bool = False) -> bool:
+    """Whether the weights become constants; kernels of 16 bits always do: as variables all would be stored in 32."""
+    return half or weight_bytes(model) <= MAX_BYTES
 
 
 def weight_bytes(model: keras.Model) -> int:
@@ -43,7 +43,7 @@ def freeze(model: keras.Model, call: Callable, spec: tf.TensorSpec,
         call = _with_half_kernels(model, call)
     with _affine_normalization(model):
         traced = tf.function(call, input_signature=[spec]).get_concrete_function()
-    if not can_freeze(model):
+    if not can_freeze(model, half):
         return traced
     frozen = convert_variables_to_constants_v2(traced)
     return lambda tensor: tf.ensure_shape(frozen(tensor)[0], traced.output_shapes)

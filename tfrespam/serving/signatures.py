@@ -73,7 +73,7 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
     data = tf.TensorSpec([None], tf.string, name="image_bytes")
     images = tf.TensorSpec([None, None, None, channels], tf.float32, name="image")
     archive = keras.export.ExportArchive()
-    if not can_freeze(model):
+    if not can_freeze(model, half):
         archive.track(model)
     archive.add_endpoint("serving_default", graph.serving_default, [images])
     if channels == 1:
