@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfrespam.serving import codecs, film
-from tfrespam.serving.frozen import can_freeze, freeze, pack_halves
+from tfrespam.serving.frozen import freeze, pack_halves
 from tfrespam.serving.resize import from_square, resize, to_square
 
 MAX_PIXELS = 1 << 26  # 67 million; a film digitised at 42 um has about 25 million
@@ -73,8 +73,6 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: int,
     data = tf.TensorSpec([None], tf.string, name="image_bytes")
     images = tf.TensorSpec([None, None, None, channels], tf.float32, name="image")
     archive = keras.export.ExportArchive()
-    if not can_freeze(model, half):
-        archive.track(model)
     archive.add_endpoint("serving_default", graph.serving_default, [images])
     if channels == 1:
         archive.add_endpoint("predict_bytes", graph.predict_bytes, [data])
