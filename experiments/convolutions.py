@@ -8,10 +8,7 @@ of 1 x 1 a single matrix product. A row is one shape with the milliseconds of ea
 """
 
 import argparse
-import csv
 import functools
-import statistics
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,6 +20,8 @@ runtime.start()
 import tensorflow as tf  # noqa: E402
 
 from tfrespam import build_model  # noqa: E402
+from tfrespam.benchmarking import timing  # noqa: E402
+from tfrespam.files import write_csv  # noqa: E402
 
 
 class Shape(NamedTuple):
@@ -81,20 +80,11 @@ def ways(shape: Shape, batch_size: int) -> dict[str, Callable]:
     return {name: tf.function(call) for name, call in found.items()}
 
 
-def milliseconds(call: Callable, rounds: int) -> float:
-    times = []
-    for _ in range(rounds + 2):  # the first two trace and warm up
-        start = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times[2:])
-
-
 def measure(found: Counter[Shape], batch_size: int, rounds: int) -> list[dict]:
     rows = []
     for shape, count in found.items():
-        times = {name: milliseconds(call, rounds) for name, call in ways(shape, batch_size).items()}
-        rows.append({"count": count, **shape._asdict(), **times})
+        times = timing.alternate(ways(shape, batch_size), rounds)
+        rows.append({"count": count, **shape._asdict(), **{name: 1e3 * time["median"] for name, time in times.items()}})
     return rows
 
 
@@ -119,10 +109,8 @@ def main() -> None:
     options = parser.parse_args()
     model = build_model(options.model, (options.image_size, options.image_size, 1), width=options.width)
     rows = measure(shapes(model, options.batch_size), options.batch_size, options.rounds)
-    with open(options.output, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
-        writer.writeheader()
-        writer.writerows({name: round(value, 3) for name, value in row.items()} for row in rows)
+    rounded = [{name: round(value, 3) for name, value in row.items()} for row in rows]
+    write_csv(options.output, rounded, list(dict.fromkeys(name for row in rows for name in row)))
     print(summary(rows))
 
 
