@@ -23,11 +23,6 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 MAX_BYTES = 1 << 25
 
 
-def can_freeze(model: keras.Model, half: bool = False) -> bool:
-    """Whether the weights become constants; kernels of 16 bits always do: as variables all would be stored in 32."""
-    return half or weight_bytes(model) <= MAX_BYTES
-
-
 def weight_bytes(model: keras.Model) -> int:
     return sum(math.prod(weight.shape) * weight.value.dtype.size for weight in model.weights)
 
@@ -36,14 +31,14 @@ def freeze(model: keras.Model, call: Callable, spec: tf.TensorSpec,
            half: bool = False) -> Callable[[tf.Tensor], tf.Tensor]:  # fmt: skip
     """`call`, a function of one tensor like `spec` that computes with `model`, as a graph with constant weights.
 
-    A network that `can_freeze` denies keeps its variables: what uses the result must hold them. With `half` kernels are
+    A network of more than MAX_BYTES keeps its variables: what uses the result must hold them. With `half` kernels are
     stored in 16 bits, and computed with in 32.
     """
     if half:
         call = _with_half_kernels(model, call)
     with _affine_normalization(model):
         traced = tf.function(call, input_signature=[spec]).get_concrete_function()
-    if not can_freeze(model, half):
+    if not half and weight_bytes(model) > MAX_BYTES:  # kernels of 16 bits would as variables be stored in 32
         return traced
     frozen = convert_variables_to_constants_v2(traced)
     return lambda tensor: tf.ensure_shape(frozen(tensor)[0], traced.output_shapes)
