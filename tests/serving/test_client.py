@@ -191,6 +191,17 @@ def test_a_slow_answer_meets_the_deadline(double):
     double.models.slow = 0.0
 
 
+@pytest.mark.parametrize("kind", ["grpc", "rest"])
+def test_a_new_client_asks_for_itself_whatever_another_has_found(small_export, kind):
+    with Double(Models(small_export, "tfrespam")) as gone:
+        ports, server = (gone.grpc_port, gone.rest_port), address(gone, kind)
+    with Client(server, patience=2.0) as older:
+        with pytest.raises(serving.ServerUnavailableError):
+            older.versions()
+        with Double(Models(small_export, "tfrespam"), *ports), Client(server, patience=0) as newer:
+            assert newest_version(newer) == 2
+
+
 @pytest.mark.parametrize("server", ["127.0.0.1:9", "http://127.0.0.1:9"])
 def test_nobody_there_is_unavailable_after_patience_and_at_once_from_then_on(server):
     client = Client(server, patience=1.0)

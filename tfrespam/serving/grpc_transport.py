@@ -9,10 +9,11 @@ import numpy as np
 from tfrespam import runtime
 from tfrespam.serving.failures import failure
 
-# A film's probabilities exceed gRPC's usual 4 MiB; a server that returns should be found within seconds.
+# A film's probabilities exceed gRPC's usual 4 MiB; a server that returns should be found within seconds. Without a
+# pool of its own a new client shares the connection of an older one, and fails unasked while that one waits.
 OPTIONS = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1),
            ("grpc.initial_reconnect_backoff_ms", 200), ("grpc.min_reconnect_backoff_ms", 200),
-           ("grpc.max_reconnect_backoff_ms", 2000)]  # fmt: skip
+           ("grpc.max_reconnect_backoff_ms", 2000), ("grpc.use_local_subchannel_pool", 1)]  # fmt: skip
 
 
 class GrpcTransport:
