@@ -22,7 +22,8 @@ from tfrespam.demo import demo
 from tfrespam.errors import UserError
 
 
-def test_without_a_model_it_says_how_to_get_one(tmp_path, capsys):
+def test_without_a_model_it_says_how_to_get_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tfrespam.demonstration.models.shipped", lambda: None)
     with pytest.raises(SystemExit) as stop:
         cli.run(demo, ["--models_dir", str(tmp_path)])
     error = capsys.readouterr().err
@@ -36,6 +37,7 @@ def test_models_are_offered_newest_first(trained):
 
     found = offered(trained[0].models_dir, None)
     assert list(found) == ["exp 1"] and offered(".", str(found["exp 1"].parent)) == found
+    assert list(offered("nowhere", None)) == ["pretrained 1"]
     assert "trained on *tiny*, crops around a mass" in told(loaded(found["exp 1"]))
 
 

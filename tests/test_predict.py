@@ -144,13 +144,18 @@ def test_results_of_an_earlier_call_are_not_segmented_again(exported, tmp_path):
         predict(str(tmp_path / "a_mask.png"), output=str(tmp_path), model=str(exported))
 
 
-def test_without_a_model_the_pretrained_or_else_the_newest_is_taken(exported, tmp_path):
+def test_without_a_model_the_pretrained_or_else_the_newest_is_taken(exported, tmp_path, monkeypatch):
     write(tmp_path / "a.png", blob(20, 20))
     predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), models_dir=str(exported.parent))
     assert table(tmp_path / "out")["a"]["status"] == "ok"
     (tmp_path / "models" / "pretrained").mkdir(parents=True)
     with pytest.raises(UserError, match="pretrained holds no exported model"):
         predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), models_dir=str(tmp_path / "models"))
+    asked = []
+    monkeypatch.setattr("tfrespam.serving.shipped.shipped", lambda: asked.append(1) or exported)
+    predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), models_dir=str(tmp_path / "none"))
+    assert asked and table(tmp_path / "out")["a"]["status"] == "ok"
+    monkeypatch.setattr("tfrespam.serving.shipped.shipped", lambda: None)
     with pytest.raises(UserError, match="Train one with: python -m tfrespam.train"):
         predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), models_dir=str(tmp_path / "none"))
 

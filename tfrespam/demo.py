@@ -13,7 +13,8 @@ def demo(model: str | None = None, models_dir: str = "saved_models", host: str =
     """Opens a local page: drop a PNG or DICOM, see contour, heat map and sizes, switch models, download the mask.
 
     Args:
-        model: Folder of an exported model (default: all under models_dir to choose from, the newest first).
+        model: Folder of an exported model (default: all under models_dir to choose from, the newest first, or else the
+            pretrained one that comes with tfrespam).
         models_dir: Home of exported models.
         host: Address that is listened on; anything but the default lets other computers in, without a password.
         port: Port (default: 7860, or the next free one).

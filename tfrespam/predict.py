@@ -37,9 +37,9 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     Args:
         inputs: Pictures, folders (searched with their subfolders) or globs.
         output: Folder for <name>_mask.png, <name>_probability.png, <name>_overlay.png and predictions.csv.
-        model: Folder of an exported model (default: models_dir/pretrained, or else the newest under models_dir). With
-            --server only what is known about it is taken from there; without it the served network counts as one that
-            was trained on crops.
+        model: Folder of an exported model (default: models_dir/pretrained, or else the newest under models_dir, or
+            else the pretrained one that comes with tfrespam). With --server only what is known about it is taken from
+            there; without it the served network counts as one that was trained on crops.
         models_dir: Home of exported models.
         threshold: Probability from which a pixel belongs to the mask (default: the model's own).
         batch_size: Pictures that go through the network together.
@@ -167,13 +167,14 @@ def _algorithms(segmenter: "Segmenter", served_name: str, threshold: float | Non
 
 def _model_path(model: str | None, models_dir: str) -> Path:
     from tfrespam.serving import saved_model
+    from tfrespam.serving.shipped import shipped
 
     if model is not None:
         return saved_model.locate(model)
     if (Path(models_dir) / "pretrained").is_dir():
         return saved_model.locate(Path(models_dir) / "pretrained")
-    if newest := saved_model.newest(models_dir):
-        return newest
+    if found := saved_model.newest(models_dir) or shipped():
+        return found
     raise UserError(f"{models_dir}/ holds no exported model. Train one with: python -m tfrespam.train")
 
 

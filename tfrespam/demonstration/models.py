@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tfrespam.errors import UserError
 from tfrespam.serving import saved_model
+from tfrespam.serving.shipped import shipped
 
 
 def offered(models_dir: str, model: str | None) -> dict[str, Path]:
@@ -19,6 +20,8 @@ def offered(models_dir: str, model: str | None) -> dict[str, Path]:
     pretrained = Path(models_dir) / "pretrained"
     if saved_model.is_saved_model(pretrained):
         found["pretrained"] = pretrained
+    if not found and (path := shipped()):
+        found[f"{path.parent.name} {path.name}"] = path
     if not found:
         raise UserError(f"{models_dir}/ holds no exported model. Train one with: python -m tfrespam.train")
     return found
