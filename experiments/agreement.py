@@ -1,0 +1,88 @@
+"""What limits a score, the networks or the reference: how well networks agree with each other on held-out pictures.
+
+    python experiments/agreement.py saved_models/A saved_models/B saved_models/C --output agreement.csv
+
+The exported networks must have been trained on the same data with the same patients held out. Each outlines the same
+pictures; given are the Dice of every pair of networks, of each with the reference, and of their mean probability with
+the reference. Networks that agree with each other far better than with the reference have all learnt the same
+outline, and more or better networks of their kind will not come nearer to it.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfrespam import cli, runtime
+from tfrespam.errors import UserError
+from tfrespam.evaluation import confusion, statistics
+from tfrespam.files import write_csv
+
+MEAN = "mean of all"  # of the networks' probabilities
+
+
+def dice(first: np.ndarray, second: np.ndarray, patients: np.ndarray) -> dict[str, float]:
+    """Mean Dice of masks (N, H, W) bool with others, over pictures, and its 95 % interval by patients."""
+    values = confusion.dice(confusion.count_pixels(first, second))
+    low, high = statistics.patient_bootstrap(values, patients)
+    return {"dice": float(values.mean()), "low": low, "high": high}
+
+
+def agreement(probabilities: dict[str, np.ndarray], reference: np.ndarray, patients: np.ndarray) -> list[dict]:
+    """A row for each network with the reference, for their mean with it, and for each pair of networks.
+
+    Args:
+        probabilities: By network, (N, H, W) float32.
+        reference: Masks (N, H, W) bool.
+        patients: (N,) the patient of each picture.
+    """
+    mean = np.mean(list(probabilities.values()), axis=0)
+    masks = {name: confusion.binarise(each) for name, each in {**probabilities, MEAN: mean}.items()}
+    rows = [{"first": name, "second": "reference", **dice(mask, reference, patients)} for name, mask in masks.items()]
+    return rows + [{"first": one, "second": other, **dice(masks[one], masks[other], patients)}
+                   for one, other in itertools.combinations(probabilities, 2)]  # fmt: skip
+
+
+def outlined(models: Sequence[str], data_dir: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """What `agreement` takes, from exported models: the pictures are those of their validation split."""
+    runtime.load_tensorflow()
+    from tfrespam.config import DataConfig
+    from tfrespam.data import pipeline, prepared, protocols
+    from tfrespam.serving import saved_model
+
+    exported = {model: saved_model.load(model) for model in models}
+    data = [{**each.metadata["data"], "exclude_films": tuple(each.metadata["data"]["exclude_films"])}
+            for each in exported.values()]  # fmt: skip
+    if len(exported) < 2 or any(each != data[0] for each in data):
+        raise UserError("expected two models or more, trained on the same data with the same patients held out. "
+                        f"Received: {', '.join(models)}")
+    config = DataConfig(**data[0])
+    found = prepared.find(data_dir, config, 1)
+    judged = protocols.parts(found.table, config.protocol, config.fold, 0, config.exclude_films)["validation"]
+    batches = list(pipeline.evaluation(found, judged, batch_size=64).as_numpy_iterator())
+    probabilities = {name: np.concatenate([each.predict_images(images)[..., 0] for images, _ in batches])
+                     for name, each in exported.items()}  # fmt: skip
+    return probabilities, np.concatenate([masks[..., 0] > 0 for _, masks in batches]), found.table["patient_id"][judged]
+
+
+def report(*models: str, data_dir: str = "datasets", output: str = "") -> None:
+    """What limits a score, the networks or the reference: how well networks agree on held-out pictures.
+
+    Args:
+        models: Folders of exported models.
+        data_dir: Home of the prepared data sets.
+        output: File for the table, as CSV (default: none is written).
+    """
+    rows = agreement(*outlined(models, data_dir))
+    for row in rows:
+        print("{first} | {second} | {dice:.4f} ({low:.4f}-{high:.4f})".format(**row))
+    alone = [row["dice"] for row in rows if row["second"] == "reference" and row["first"] != MEAN]
+    pairs = [row["dice"] for row in rows if row["second"] != "reference"]
+    print(f"{len(alone)} networks: with the reference {np.mean(alone):.4f} on average, with each other "
+          f"{np.mean(pairs):.4f} ({min(pairs):.4f} to {max(pairs):.4f})")  # fmt: skip
+    if output:
+        write_csv(output, rows)
+
+
+if __name__ == "__main__":
+    cli.run(report)

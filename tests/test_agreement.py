@@ -1,0 +1,52 @@
+"""experiments/agreement.py: what limits a score."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfrespam.errors import UserError
+
+FILE = Path(__file__).parents[1] / "experiments" / "agreement.py"
+SPEC = importlib.util.spec_from_file_location("agreement", FILE)
+agreement = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(agreement)
+
+
+def squares(*places: int) -> np.ndarray:
+    """A square of 4 x 4 pixels for each place of its left upper corner along the diagonal."""
+    masks = np.zeros((len(places), 12, 12), bool)
+    for mask, place in zip(masks, places, strict=True):
+        mask[place : place + 4, place : place + 4] = True
+    return masks
+
+
+def test_networks_that_agree_with_each_other_and_not_with_the_reference():
+    seen, patients = squares(2, 3).astype(np.float32), np.array(["a", "b"])
+    found = agreement.agreement({"A": seen, "B": seen * 0.6}, squares(4, 5), patients)
+    by_pair = {(row["first"], row["second"]): row["dice"] for row in found}
+    away = 2 * 4 / 32  # of 16 pixels each 4 are shared
+    assert by_pair == {("A", "reference"): away, ("B", "reference"): away, ("mean of all", "reference"): away,
+                       ("A", "B"): 1.0}  # fmt: skip
+
+
+def test_the_mean_is_of_probabilities():
+    left, right = squares(2).astype(np.float32), squares(6).astype(np.float32)
+    found = agreement.agreement({"A": 0.9 * left, "B": 0.2 * right}, squares(2), np.array(["a"]))
+    assert {row["first"]: row["dice"] for row in found if row["second"] == "reference"}["mean of all"] == 0.0
+    found = agreement.agreement({"A": 1.0 * left, "B": 0.2 * right}, squares(2), np.array(["a"]))
+    assert {row["first"]: row["dice"] for row in found if row["second"] == "reference"}["mean of all"] == 1.0
+
+
+def test_one_model_is_refused(trained):
+    model = str(next(Path(trained[0].models_dir).glob("exp")))
+    with pytest.raises(UserError, match="expected two models or more"):
+        agreement.report(model, data_dir=trained[0].data_dir)
+
+
+def test_exported_models_are_compared_on_their_validation_pictures(trained, tmp_path, capsys):
+    model = Path(trained[0].models_dir) / "exp"
+    agreement.report(str(model), str(model / "1"), data_dir=trained[0].data_dir, output=str(tmp_path / "a.csv"))
+    said, table = capsys.readouterr().out, (tmp_path / "a.csv").read_text()
+    assert f"{model} | {model / '1'} | 1.0000 (1.0000-1.0000)" in said and len(table.splitlines()) == 5
