@@ -70,6 +70,18 @@ def test_errors_say_what_to_do(options, message, tmp_path):
 
 
 @pytest.mark.slow
+def test_bfloat16_is_timed_beside_float32(tmp_path, capsys):
+    benchmark.benchmark(width=0.0625, image_size=32, batch_size=2, precision="mixed_bfloat16", quick=True,
+                        output=str(tmp_path), parts=("train",))  # fmt: skip
+    (file,) = tmp_path.iterdir()
+    assert file.name == "benchmark-respam_unet-0.0625-32-mixed_bfloat16.json"
+    results = json.loads(file.read_text())
+    assert {"TensorFlow", "TensorFlow, float32"} <= set(results["speed"]["training step"]["paths"])
+    assert results["model"]["precision"] == "mixed_bfloat16"
+    assert "respam_unet, width 0.0625, 32 px, mixed_bfloat16" in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["respam_unet", "unet"])
 def test_one_command_makes_the_table(tmp_path, model, capsys, monkeypatch):
     monkeypatch.setattr(cli.console, "width", 200)  # no line of the table is wrapped

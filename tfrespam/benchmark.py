@@ -1,5 +1,6 @@
 """Stage `benchmark`: how fast training, inference and data are on this machine, beside PyTorch and other runtimes."""
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ def benchmark(
     options: dict[str, Any] | None = None,
     image_size: int = 128,
     batch_size: int = 8,
+    precision: Literal["float32", "mixed_bfloat16"] = "float32",
     rounds: int = 15,
     parts: tuple[Part, ...] = PARTS,
     output: str = "experiments/results",
@@ -37,19 +39,22 @@ def benchmark(
         options: Further arguments of the network, for instance {fusion: concat}.
         image_size: Side of the pictures, in pixels.
         batch_size: Pictures in a training step.
+        precision: Arithmetic of training. With "mixed_bfloat16" PyTorch's too (autocast), and TensorFlow's step in
+            float32 is timed beside it. Inference stays in float32.
         rounds: Times that each path is measured; the median counts.
         parts: What is measured: train, infer, data (input pipeline and prepare), start (of commands), memory.
         output: Folder of the JSON file.
-        name: Name of the file (default: model, width and size).
+        name: Name of the file (default: model, width, size, and precision where it is not float32).
         quick: Few rounds and films: whether everything runs, not how fast.
     """
     experiment = Experiment(data=DataConfig(image_size=image_size), model=ModelConfig(model, width, options or {}),
-                            training=TrainingConfig(batch_size=batch_size, deterministic=False))  # fmt: skip
+                            training=TrainingConfig(batch_size=batch_size, precision=precision, deterministic=False))
     check(experiment)
     if rounds < 1:
         raise UserError(f"--rounds must be 1 or more. Received: {rounds}")
     rounds = min(rounds, 2) if quick else rounds
-    file = Path(output) / f"benchmark-{name or f'{model}-{width:g}-{image_size}'}.json"
+    name = name or f"{model}-{width:g}-{image_size}" + (f"-{precision}" if precision != "float32" else "")
+    file = Path(output) / f"benchmark-{name}.json"
     results = _apart(_machine, experiment, quick) | {"command": provenance.command()}
     with tempfile.TemporaryDirectory() as folder:
         for part in parts:
@@ -95,8 +100,8 @@ def _machine(experiment: Experiment, quick: bool) -> dict[str, Any]:
     model, data = experiment.model, experiment.data
     return {
         "model": {"name": model.name, "width": model.width, "options": model.options, "image_size": data.image_size,
-                  "batch_size": experiment.training.batch_size, "parameters": network.count_params(),
-                  "forward_operations": count_flops(network)},
+                  "batch_size": experiment.training.batch_size, "precision": experiment.training.precision,
+                  "parameters": network.count_params(), "forward_operations": count_flops(network)},
         "machine": provenance.machine(), "threads": len(os.sched_getaffinity(0)), "load_before": os.getloadavg()[0],
         "sgemm_rate": machine.sgemm_rate(256 if quick else 2048), "bandwidth": machine.bandwidth(8 if quick else 256),
         "onednn": os.environ["TF_ENABLE_ONEDNN_OPTS"], "versions": provenance.versions() | _rivals(),
@@ -120,6 +125,9 @@ def _train(experiment: Experiment, results: dict, folder: Path, rounds: int, qui
 
     ours = paths.train_tensorflow(experiment)
     calls = {"TensorFlow": ours}
+    if experiment.training.precision != "float32":
+        training = dataclasses.replace(experiment.training, precision="float32")
+        calls["TensorFlow, float32"] = paths.train_tensorflow(dataclasses.replace(experiment, training=training))
     if paths.installed("torch") and paths.has_torch_statement(experiment):
         calls["PyTorch eager"] = paths.train_torch(experiment, compile=False)
         if not quick:

@@ -11,7 +11,7 @@ X = np.random.default_rng(0).normal(2, 3, (3, 8, 6, 4)).astype(np.float32)
 
 def layer(fused, **options):
     keras.utils.set_random_seed(1)
-    inputs = keras.Input((8, 6, 4))
+    inputs = keras.Input((8, 6, 4), dtype="float32")
     made = keras.layers.BatchNormalization(momentum=0.7, epsilon=1e-3, gamma_initializer="random_normal", **options)
     model = keras.Model(inputs, made(inputs))
     if fused:
@@ -24,7 +24,7 @@ def step(model):
     with tf.GradientTape() as tape:
         x = tf.constant(X)
         tape.watch(x)
-        output = model(x, training=True)
+        output = tf.cast(model(x, training=True), tf.float32)
         loss = tf.reduce_sum(output * tf.constant(X[::-1]) ** 2)
     return [output, *tape.gradient(loss, [x, *model.trainable_variables]), *model.get_weights()]
 
@@ -32,6 +32,16 @@ def step(model):
 def test_a_training_step_is_that_of_keras():
     for fused, unfused in zip(step(layer(True)), step(layer(False)), strict=True):
         np.testing.assert_allclose(fused, unfused, rtol=2e-5, atol=2e-5 * np.abs(unfused).max())
+
+
+def test_in_bfloat16_a_step_is_as_near_to_that_of_float32_as_keras_own():
+    exact, fused, unfused = (step(layer(*options, dtype=policy)) for *options, policy in (
+        (True, "float32"), (True, "mixed_bfloat16"), (False, "mixed_bfloat16")))  # fmt: skip
+    for truth, ours, keras_own in zip(exact, fused, unfused, strict=True):
+        ours, keras_own = (np.asarray(each, np.float32) for each in (ours, keras_own))
+        scale = np.abs(truth).max()
+        assert np.abs(ours - truth).max() <= max(1.5 * np.abs(keras_own - truth).max(), 0.01 * scale)
+        assert np.abs(ours - truth).max() <= 0.03 * scale
 
 
 def test_inference_and_frozen_layers_are_untouched():

@@ -33,18 +33,24 @@ def batch(experiment: Experiment, size: int) -> tuple[np.ndarray, np.ndarray]:
     return images, (images > 0.7).astype(np.float32)
 
 
-def compiled(experiment: Experiment):
+def compiled(experiment: Experiment, precision: str = "float32"):
     """The network as the stage `train` makes it."""
+    import keras
+
     from tfrespam.training import fit
 
-    return fit.compiled(experiment, steps_per_epoch=100)
+    keras.config.set_dtype_policy(precision)
+    try:
+        return fit.compiled(experiment, steps_per_epoch=100)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def train_tensorflow(experiment: Experiment) -> Callable[[], object]:
     """One step of `fit`, without data pipeline and callbacks."""
     import tensorflow as tf
 
-    model = compiled(experiment)
+    model = compiled(experiment, experiment.training.precision)
     images, masks = batch(experiment, experiment.training.batch_size)
     stream = iter(tf.data.Dataset.from_tensors((images, masks)).repeat())
     model.make_train_function()
@@ -52,7 +58,7 @@ def train_tensorflow(experiment: Experiment) -> Callable[[], object]:
 
 
 def train_torch(experiment: Experiment, compile: bool) -> Callable[[], object]:
-    """The same step in PyTorch, channels last; `compile` is torch.compile."""
+    """The same step in PyTorch, channels last; `compile` is torch.compile, bfloat16 comes by autocast."""
     import torch
 
     from tfrespam.benchmarking import torch_respam
@@ -63,10 +69,13 @@ def train_torch(experiment: Experiment, compile: bool) -> Callable[[], object]:
     kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
     optimizer = kind(module.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
     forward = torch.compile(module) if compile else module
+    half = torch.autocast(_device(), torch.bfloat16, enabled=training.precision == "mixed_bfloat16")
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss = torch_respam.loss(forward(images), masks)
+        with half:
+            probability = forward(images)
+        loss = torch_respam.loss(probability.float(), masks)
         loss.backward()
         optimizer.step()
         return loss.item()

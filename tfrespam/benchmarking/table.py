@@ -18,7 +18,9 @@ def ratio_to_torch(paths: Mapping[str, Mapping[str, float]], name: str) -> float
 def speed_table(results: Mapping[str, Any]) -> Table:
     """A row for each timed path: ratio to PyTorch's best, milliseconds, pictures a second, share of the sgemm rate."""
     model = results["model"]
-    table = Table(title=f"{model['name']}, width {model['width']:g}, {model['image_size']} px; {results['machine']}")
+    precision = f", {model['precision']}" if model.get("precision", "float32") != "float32" else ""
+    table = Table(title=f"{model['name']}, width {model['width']:g}, {model['image_size']} px{precision}; "
+                        f"{results['machine']}")  # fmt: skip
     for column in ("what", "path", "x PyTorch's best", "ms", "ms, quartiles", "pictures/s", "of sgemm"):
         table.add_column(column, justify="left" if column in ("what", "path") else "right")
     for what, case in results["speed"].items():

@@ -10,6 +10,8 @@ import functools
 import keras
 import tensorflow as tf
 
+KERNEL_TYPES = ("float32", "bfloat16")  # of the features; statistics and weights are float32 in both
+
 
 def fuse(model: keras.Model) -> None:
     """Lets every batch normalisation of `model` that can compute its training step in the fused kernel."""
@@ -20,7 +22,7 @@ def fuse(model: keras.Model) -> None:
 
 def _fusible(layer: keras.layers.BatchNormalization) -> bool:
     kernel_has = layer.axis in (-1, 3) and layer.center and layer.scale and not layer.synchronized
-    return kernel_has and layer.compute_dtype == "float32"
+    return kernel_has and layer.compute_dtype in KERNEL_TYPES
 
 
 def _call(layer, unfused, inputs, training=None, mask=None):
