@@ -20,7 +20,9 @@ from tfrespam.config import Experiment
 from tfrespam.data import protocols
 from tfrespam.data.prepared import Prepared
 from tfrespam.errors import UserError
+from tfrespam.export import export
 from tfrespam.files import alone
+from tfrespam.models.stored import in_float32
 from tfrespam.serving import saved_model
 from tfrespam.training.fit import fit
 from tfrespam.training.progress import EpochLines
@@ -305,7 +307,7 @@ def test_what_only_helps_training_is_neither_kept_nor_served(data_dir, tmp_path,
     assert list((folder / "tensorboard" / "train").iterdir())
 
 
-def test_an_averaged_model_in_half_precision_is_exported_as_it_is(data_dir, tmp_path, prepared):
+def test_an_averaged_model_in_half_precision_is_exported_as_it_is_or_in_float32(data_dir, tmp_path, prepared):
     experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__ema=0.5, training__select="last",
                                  training__precision="mixed_float16", data__protocol="folds", data__fold=2)  # fmt: skip
     train.train(experiment)
@@ -319,6 +321,13 @@ def test_an_averaged_model_in_half_precision_is_exported_as_it_is(data_dir, tmp_
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["split"] == "validation" and summary["protocol"] == "folds"
     assert summary["leak_audit"] == {"copy": 0, "film": 0, "breast": 0, "patient": 0}
+
+    export(str(folder), name="plain", arithmetic="float32")  # for processors without half-precision units
+    plain = saved_model.load(f"{experiment.models_dir}/plain")
+    expected = in_float32(last).predict(images, verbose=0)
+    np.testing.assert_allclose(plain.predict_images(images), expected, rtol=0, atol=1e-6)
+    assert 0 < np.abs(plain.predict_images(images) - exported.predict_images(images)).max() < 0.02
+    assert "metrics" not in plain.metadata and exported.metadata["metrics"]
 
 
 @pytest.mark.slow

@@ -107,7 +107,8 @@ class TrainingConfig:
             off.
         select: Which weights are exported: "best" by validation Dice, or "last" (no selection, so the validation
             figures stay unbiased).
-        precision: "float32", "mixed_float16" or "mixed_bfloat16".
+        precision: "float32", "mixed_float16" (GPUs) or "mixed_bfloat16" (GPUs, and processors with AVX512_BF16 or AMX).
+            The export computes as training did, unless it is asked for `--arithmetic float32`.
         jit: XLA: "auto", "on" or "off"; "auto" is off where `deterministic` is on, and on a CPU.
         deterministic: Same seed and machine, same weights bit for bit; slower on a GPU.
         steps_per_execution: Training steps per call of the compiled function.

@@ -27,6 +27,7 @@ def export(
     calibrate: bool = False,
     data_dir: str | None = None,
     weights: Literal["float32", "float16"] = "float32",
+    arithmetic: Literal["as_trained", "float32"] = "as_trained",
     note: str = "",
     format: Literal["saved_model", "onnx", "openvino", "litert"] = "saved_model",
 ) -> None:
@@ -47,14 +48,16 @@ def export(
             answers are calibrated, and then their average is given the same temperature.
         data_dir: Home of the prepared data sets (default: as in each run's config.yaml).
         weights: How kernels are stored. float16 rounds them, which halves the file; the network still computes
-            in float32.
+            as `arithmetic` says.
+        arithmetic: What the exported network computes in. A network trained in mixed precision needs "float32" to be
+            fast where the processor has no half-precision units; its scores of training are then left out.
         note: A sentence for the model card's caveats, such as how the training pictures had been made smaller.
         format: Another format to write beside the SavedModel, and to compare with it.
     """
     from tfrespam import runtime
 
     cli.check_threshold(threshold)
-    members, judges = [Run(run) for run in runs], [Run(run) for run in held_out]
+    members, judges = ([Run(run, arithmetic) for run in each] for each in (runs, held_out))
     files = [run.weights for run in members]
     runtime.start()
     from tfrespam.models.ensemble import average
@@ -69,7 +72,7 @@ def export(
     if held_out or calibrate:
         model, found, pictures = _judged(model, judges or members, views, calibrate, threshold, data_dir)
         facts |= found
-    elif len(members) == 1 and views == "none":
+    elif len(members) == 1 and views == "none" and members[0].as_trained:
         facts |= {"metrics": _scores(members[0].folder, threshold)}
     config = members[0].config
     path = export_model(model, models_dir or config.get("models_dir", "saved_models"),

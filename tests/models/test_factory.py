@@ -9,6 +9,7 @@ from model_contract import check_exported, check_output, check_training_step, de
 
 import tfrespam
 from tfrespam.models import BUILDERS, DISCRIMINATORS
+from tfrespam.models.stored import in_float32
 
 
 def test_an_unknown_name_lists_the_known_ones():
@@ -71,6 +72,9 @@ def test_mixed_precision_trains_and_answers_in_float32(name, policy):
         check_training_step(model)
     finally:
         keras.config.set_dtype_policy("float32")
+    plain = in_float32(model)
+    assert {layer.compute_dtype for layer in plain._flatten_layers()} == {"float32"}
+    check_output(plain)
 
 
 @pytest.mark.parametrize("name", ["unet", *(pytest.param(name, marks=pytest.mark.slow) for name in BUILDERS)])

@@ -11,7 +11,7 @@ import tiny
 from damage import outcomes
 
 from tfrespam.errors import UserError
-from tfrespam.models.stored import load_network
+from tfrespam.models.stored import in_float32, load_network
 
 
 @pytest.fixture
@@ -73,3 +73,20 @@ def test_a_file_that_names_a_module_does_not_import_it(file, tmp_path, monkeypat
 def test_what_is_loaded_answers_as_before(file):
     image = np.random.default_rng(0).random((1, 32, 32, 1), np.float32)
     np.testing.assert_array_equal(load_network(file)(image), keras.saving.load_model(file, compile=False)(image))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_a_network_of_any_precision_computes_in_float32(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = tiny.network((32, 32, 1))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    plain = tiny.network((32, 32, 1))
+    plain.set_weights(model.get_weights())
+    made = in_float32(model)
+    assert (made is model) == (policy == "float32")
+    assert {layer.compute_dtype for layer in made._flatten_layers()} == {"float32"}
+    assert [weight.path for weight in made.weights] == [weight.path for weight in model.weights]
+    images = np.random.default_rng(0).random((2, 32, 32, 1), np.float32)
+    np.testing.assert_array_equal(made.predict_on_batch(images), plain.predict_on_batch(images))

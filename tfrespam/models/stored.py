@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import keras
@@ -22,6 +23,24 @@ def load_network(path: str | os.PathLike) -> keras.Model:
             raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{path} cannot be loaded ({reason}). Was it written whole, and by this software?") from None
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """The network with the same weights whose every layer computes in float32, whatever precision it was trained in."""
+    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
+        return model
+    made = type(model).from_config(_with_float32(model.get_config()))
+    made.set_weights(model.get_weights())
+    return made
+
+
+def _with_float32(config):
+    """A copy of what `get_config` gives, all policies "float32"."""
+    if isinstance(config, Mapping):
+        if config.get("class_name") == "DTypePolicy":
+            return {**config, "config": {"name": "float32"}}
+        return {name: _with_float32(value) for name, value in config.items()}
+    return [_with_float32(value) for value in config] if isinstance(config, list | tuple) else config
 
 
 def _check(path: str | os.PathLike) -> None:

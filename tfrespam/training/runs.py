@@ -17,14 +17,16 @@ class Run:
 
     Args:
         folder: Holds config.yaml and, once an epoch is done, weights.
+        arithmetic: What its network computes in, "as_trained" or "float32".
 
     Raises:
         UserError: config.yaml is missing or unreadable.
     """
 
-    def __init__(self, folder: str | Path):
+    def __init__(self, folder: str | Path, arithmetic: str = "as_trained"):
         self.folder = Path(folder)
         self.config = _read_config(self.folder)
+        self.as_trained = arithmetic in ("as_trained", self.config["training"].get("precision", "float32"))
 
     @property
     def weights(self) -> Path:
@@ -57,9 +59,10 @@ class Run:
 
     def network(self):
         """The Keras model with the selected weights."""
-        from tfrespam.models.stored import load_network
+        from tfrespam.models.stored import in_float32, load_network
 
-        return load_network(self.weights)
+        network = load_network(self.weights)
+        return network if self.as_trained else in_float32(network)
 
 
 def _read_config(run: Path) -> dict[str, Any]:
