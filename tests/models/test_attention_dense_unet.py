@@ -2,7 +2,10 @@
 
 import keras
 import numpy as np
+import pytest
 from model_contract import channel_trace, check_model, design, pictures, tiny, trainable_parameters
+
+import tfrespam
 
 
 def test_channel_trace():
@@ -51,3 +54,13 @@ def test_a_shut_gate_lets_nothing_of_the_skip_through():
 
 def test_contract(tmp_path):
     check_model("attention_dense_unet", tmp_path)
+
+
+@pytest.mark.slow
+def test_gates_of_ten_channels_train_at_64_pixels():
+    """Where TensorFlow 2.21 ends with a segmentation fault if the skip is halved by the convolution itself."""
+    images = np.random.default_rng(0).random((8, 64, 64, 1), np.float32)
+    model = tfrespam.build_model("attention_dense_unet", (64, 64, 1), 0.17)
+    model.compile("adam", "binary_crossentropy")
+    losses = [model.train_on_batch(images, images > 0.8) for _ in range(3)]
+    assert np.isfinite(losses).all()

@@ -2,6 +2,8 @@
 
 import keras
 
+_NARROW = 16  # channels
+
 
 @keras.saving.register_keras_serializable("tfrespam")
 class ConvUnit(keras.layers.Layer):
@@ -35,8 +37,11 @@ class ConvUnit(keras.layers.Layer):
 
     def build(self, input_shape):
         bias = not self.batch_normalization if self.use_bias is None else self.use_bias
+        # oneDNN 3.7.3 (TensorFlow 2.21) writes past its memory in the gradient of a narrow 1x1 convolution with a step
+        self.step_first = self.strides if self.kernel_size == 1 and input_shape[-1] < _NARROW else 1
         self.convolution = keras.layers.Conv2D(
-            self.filters, self.kernel_size, self.strides, "same", dilation_rate=self.dilation_rate, use_bias=bias,
+            self.filters, self.kernel_size, self.strides if self.step_first == 1 else 1, "same",
+            dilation_rate=self.dilation_rate, use_bias=bias,
             dtype=self.dtype_policy, name="convolution",
             kernel_initializer="he_normal" if self.activation == "relu" else "glorot_uniform")
         self.convolution.build(input_shape)
@@ -48,6 +53,8 @@ class ConvUnit(keras.layers.Layer):
         self.function = keras.activations.get(self.activation)
 
     def call(self, inputs):
+        if self.step_first > 1:
+            inputs = inputs[:, :: self.step_first, :: self.step_first]
         outputs = self.convolution(inputs)
         if self.normalization is not None:
             outputs = self.normalization(outputs)

@@ -1,0 +1,31 @@
+"""ConvUnit against NumPy where its way differs from one convolution: narrow 1x1 kernels with a step."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrespam.layers import ConvUnit
+
+
+@pytest.mark.parametrize("channels", [10, 16])
+@pytest.mark.parametrize("side", [64, 63])
+def test_a_1x1_kernel_with_a_step_and_its_gradients(channels, side):
+    """With 10 channels and 64 pixels TensorFlow 2.21 ends with a segmentation fault in its own strided convolution."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, side, side, channels)).astype(np.float32)
+    unit = ConvUnit(4, 1, 2, use_bias=False)
+    taken = x[:, ::2, ::2]
+    weight = random.normal(size=(*taken.shape[:3], 4)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        given = tf.constant(x)
+        tape.watch(given)
+        output = unit(given)
+        loss = tf.reduce_sum(output * weight)
+    by_input, by_kernel = tape.gradient(loss, [given, unit.convolution.kernel.value])
+    kernel = np.asarray(unit.convolution.kernel)[0, 0]
+    assert output.shape == unit.compute_output_shape(x.shape)
+    np.testing.assert_allclose(output, taken @ kernel, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(by_kernel[0, 0], np.einsum("nhwc,nhwd->cd", taken, weight), rtol=1e-3, atol=1e-2)
+    expected = np.zeros_like(x)
+    expected[:, ::2, ::2] = weight @ kernel.T
+    np.testing.assert_allclose(by_input, expected, rtol=1e-4, atol=1e-4)
