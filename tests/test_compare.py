@@ -21,6 +21,7 @@ from tfrespam.models import BUILDERS
 from tfrespam.train import run_folder
 
 FOLDER = Path(__file__).parents[1] / "experiments"
+SHARING = {"switches": "ResPAM U-Net", "ablation": "ResPAM U-Net", "introduction": "U-Net"}
 COMPARISONS = sorted(path.stem for path in FOLDER.glob("*.yaml") if "tfrespam.compare" in path.read_text("utf-8"))
 
 
@@ -33,7 +34,7 @@ def test_committed_comparisons_are_valid(name):
     comparison = read(name)
     planned = trainings(comparison)
     assert len({run_folder(training.experiment) for training in planned}) == len(planned)
-    shares = "table1" if name == "switches" else name  # its first row is a training of that comparison
+    shares = "table1" if name in SHARING else name  # one of its rows is a training of that comparison
     assert comparison.base.name == shares and comparison.name.partition("-")[0] == name.partition("_")[0]
     text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     assert f"python -m tfrespam.compare --config experiments/{name}.yaml" in text
@@ -41,11 +42,13 @@ def test_committed_comparisons_are_valid(name):
     assert name in ("ablation", "all_phantom", "switches") or ("paper" in comparison.protocols) is not film
 
 
-def test_the_switches_share_the_training_of_table_1():
-    first = trainings(read("switches"))[0].experiment
-    (same,) = [training.experiment for training in trainings(read("table1")) if training.network.name == "respam_unet"
-               and (training.protocol, training.experiment.data.fold) == ("folds", 0)]  # fmt: skip
-    assert run_folder(first) == run_folder(same)
+@pytest.mark.parametrize(("name", "network"), SHARING.items())
+def test_what_shares_a_training_of_table_1(name, network):
+    def folders(comparison):
+        return {run_folder(training.experiment) for training in trainings(read(comparison))
+                if training.network.title == network and training.experiment.data.protocol == "folds"}  # fmt: skip
+
+    assert len(folders(name)) == 1 and folders(name) <= folders("table1")
 
 
 def test_all_networks_take_part_in_all_phantom():
