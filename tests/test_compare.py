@@ -46,7 +46,7 @@ def test_committed_comparisons_are_valid(name):
 def test_what_shares_a_training_of_table_1(name, network):
     def folders(comparison):
         return {run_folder(training.experiment) for training in trainings(read(comparison))
-                if training.network.title == network and training.experiment.data.protocol == "folds"}  # fmt: skip
+                if training.row == ("controlled", "folds", network)}  # fmt: skip
 
     assert len(folders(name)) == 1 and folders(name) <= folders("table1")
 
