@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfrespam.comparison import published
+from tfrespam.comparison import detected, published
 from tfrespam.comparison.collect import Run, Scores
 from tfrespam.comparison.leakage import cost_of_leakage
 from tfrespam.comparison.plan import Comparison, Training
@@ -77,7 +77,7 @@ def _numbers(name: tuple[str, str, str], planned: list[Training], runs: list[Run
         "leaking_images": sum(run.summary["leak_audit"]["copy"] for run in runs), "width": experiment.model.width,
         "parameters": summary["parameters"], "flops": summary["flops"], "epochs": experiment.training.epochs,
         "training_seconds": float(np.mean([run.training_seconds for run in runs])),
-        "inference_seconds": _inference_seconds(runs),
+        "inference_seconds": _inference_seconds(runs), **detected.numbers(runs),
     }  # fmt: skip
 
 
