@@ -40,7 +40,7 @@ class ConvUnit(keras.layers.Layer):
         # oneDNN 3.7.3 (TensorFlow 2.21) writes past its memory in the gradient of a narrow 1x1 convolution with a step
         self.step_first = self.strides if self.kernel_size == 1 and input_shape[-1] < _NARROW else 1
         self.convolution = keras.layers.Conv2D(
-            self.filters, self.kernel_size, self.strides if self.step_first == 1 else 1, "same",
+            self.filters, self.kernel_size, self.strides // self.step_first, "same",
             dilation_rate=self.dilation_rate, use_bias=bias,
             dtype=self.dtype_policy, name="convolution",
             kernel_initializer="he_normal" if self.activation == "relu" else "glorot_uniform")

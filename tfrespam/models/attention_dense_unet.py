@@ -13,15 +13,8 @@ those biases 68.63 M, which fits the re-implementation's "about 68.6 M").
 import keras
 from keras import layers
 
-from tfrespam.models.blocks import (
-    conv_relu,
-    double_conv,
-    every_second,
-    image_input,
-    norm_relu,
-    probability,
-    scaled,
-)
+from tfrespam.layers import ConvUnit
+from tfrespam.models.blocks import conv_relu, double_conv, image_input, norm_relu, probability, scaled
 
 LEVELS = (64, 128, 256, 512)
 
@@ -69,7 +62,7 @@ def _attention_gate(skip, deep, filters, name):
     """`skip` (2 H, 2 W, C) times weights in (0, 1), one a pixel of `deep` (H, W, ...), interpolated."""
     signal = conv_relu(deep, deep.shape[-1], f"{name}_signal", 1, batch_normalization=True)
     signal = layers.Conv2D(filters, 1, name=f"{name}_deep")(signal)
-    halved = layers.Conv2D(filters, 1, name=f"{name}_skip")(every_second(skip, f"{name}_halve"))
+    halved = ConvUnit(filters, 1, 2, name=f"{name}_skip")(skip)
     joined = layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([signal, halved]))
     weights = layers.Conv2D(1, 1, activation="sigmoid", name=f"{name}_weights")(joined)
     weights = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_up")(weights)

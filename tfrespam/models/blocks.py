@@ -113,15 +113,6 @@ def double_conv_relu_norm(features, filters, name):
     return features
 
 
-def every_second(features, name):
-    """Every second row and column: what a 1x1 convolution of stride 2 looks at.
-
-    oneDNN 3.7.3 (TensorFlow 2.21) writes past its memory in the gradient of such a convolution by its kernel, for fewer
-    than 16 channels.
-    """
-    return layers.MaxPooling2D(1, 2, "same", name=name)(features)
-
-
 def upsample(features, name):
     """Twice the height and width, bilinear."""
     return layers.UpSampling2D(2, interpolation="bilinear", name=name)(features)
