@@ -51,12 +51,10 @@ def outlined(models: Sequence[str], data_dir: str) -> tuple[dict[str, np.ndarray
     from tfrespam.serving import saved_model
 
     exported = {model: saved_model.load(model) for model in models}
-    data = [{**each.metadata["data"], "exclude_films": tuple(each.metadata["data"]["exclude_films"])}
-            for each in exported.values()]  # fmt: skip
-    if len(exported) < 2 or any(each != data[0] for each in data):
+    config, *others = [DataConfig.of(each.metadata["data"]) for each in exported.values()]
+    if not others or any(each != config for each in others):
         raise UserError("expected two models or more, trained on the same data with the same patients held out. "
                         f"Received: {', '.join(models)}")
-    config = DataConfig(**data[0])
     found = prepared.find(data_dir, config, 1)
     judged = protocols.parts(found.table, config.protocol, config.fold, 0, config.exclude_films)["validation"]
     batches = list(pipeline.evaluation(found, judged, batch_size=64).as_numpy_iterator())

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from tfrespam import cli
-from tfrespam.config import Experiment, check
+from tfrespam.config import DataConfig, Experiment, check
 from tfrespam.errors import UserError
 from tfrespam.train import EMBEDDED, run_folder
 
@@ -118,3 +118,10 @@ def test_files_with_unknown_keys_or_no_sense_are_refused(tmp_path, text):
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(UserError, match="--help lists all options|must hold options of its own"):
         parsed("--config", str(tmp_path / "a.yaml"))
+
+
+def test_data_of_another_version_are_read_as_far_as_they_are_known():
+    """metadata.json has lists for tuples, and may have settings that only a later version knows."""
+    written = {"dataset": "cbis", "exclude_films": ["P_1_LEFT_CC"], "of_a_later_version": 3}
+    assert DataConfig.of(written) == DataConfig("cbis", exclude_films=("P_1_LEFT_CC",))
+    assert DataConfig.of({}) == DataConfig()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from tfrespam.errors import UserError
@@ -41,6 +42,12 @@ class DataConfig:
     fold: int = 0
     exclude_films: tuple[str, ...] = ()
     second: Literal["none", "view", "contrast"] = _later("none")
+
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> "DataConfig":
+        """The `data` of a config.yaml or metadata.json; what this version does not know is left out."""
+        known = {field.name: written[field.name] for field in dataclasses.fields(cls) if field.name in written}
+        return cls(**{**known, "exclude_films": tuple(known.get("exclude_films", ()))})
 
 
 @dataclasses.dataclass

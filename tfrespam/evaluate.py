@@ -66,10 +66,8 @@ def evaluate(
 
 def _data_config(metadata: dict, protocol: str | None, fold: int | None, dataset: str | None) -> DataConfig:
     """The model's own data configuration, with what the user names instead."""
-    known = {**metadata.get("data", {})}
-    known["exclude_films"] = tuple(known.get("exclude_films", ()))
     named = {"protocol": protocol, "fold": fold, "dataset": dataset}
-    return DataConfig(**{**known, **{key: value for key, value in named.items() if value is not None}})
+    return DataConfig.of(metadata.get("data", {}) | {key: value for key, value in named.items() if value is not None})
 
 
 def choose(data_dir: str, data: DataConfig, named: bool = False):

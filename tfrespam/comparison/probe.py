@@ -3,7 +3,6 @@
 Pictures go into the run's own folder: those of patients must not reach a folder of results that is shared.
 """
 
-import dataclasses
 import statistics
 import time
 from pathlib import Path
@@ -97,8 +96,7 @@ def _example(metadata: dict, row: dict[str, str], data_dir: str):
     from tfrespam.data import pipeline
     from tfrespam.data.prepared import COPIES, find
 
-    known = {field.name for field in dataclasses.fields(DataConfig)}
-    data = DataConfig(**{name: value for name, value in metadata["data"].items() if name in known})
+    data = DataConfig.of(metadata["data"])
     prepared = find(data_dir, data, COPIES if data.protocol == "paper" else 1)
     table = prepared.table
     place = (table["lesion_id"] == row["lesion_id"]) & (table["copy"] == int(row["copy"]))

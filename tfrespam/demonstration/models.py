@@ -14,9 +14,8 @@ def offered(models_dir: str, model: str | None) -> dict[str, Path]:
         path = saved_model.locate(model)
         saved_model.refuse_pairs(saved_model.read_metadata(path), path)
         return {f"{path.parent.name} {path.name}": path}
-    files = sorted(Path(models_dir).glob("*/*/saved_model.pb"), key=lambda file: -file.stat().st_mtime_ns)
-    found = {f"{file.parents[1].name} {file.parent.name}": file.parent for file in files
-             if file.parent.name.isdecimal() and saved_model.read_metadata(file.parent).get("channels", 1) == 1}
+    found = {f"{path.parent.name} {path.name}": path for path in saved_model.by_age(models_dir)
+             if saved_model.read_metadata(path).get("channels", 1) == 1}  # fmt: skip
     pretrained = Path(models_dir) / "pretrained"
     if saved_model.is_saved_model(pretrained):
         found["pretrained"] = pretrained

@@ -1,7 +1,6 @@
 """Pictures of judged cases: crop, and crop with the outlines of reference and prediction."""
 
 import base64
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -74,9 +73,7 @@ def draw(judged: Judged, rows: Sequence[dict[str, str]], model: Path, data_dir: 
 
 
 def _prepared(judged: Judged, metadata: dict, data_dir: str | None) -> Prepared:
-    settings = judged.config.get("data") or metadata.get("data") or {}
-    known = {field.name for field in dataclasses.fields(DataConfig)}
-    data = DataConfig(**{name: value for name, value in settings.items() if name in known})
+    data = DataConfig.of(judged.config.get("data") or metadata.get("data") or {})
     home = data_dir or judged.config.get("data_dir")
     if not home:
         raise UserError("where the data set lies is unknown: name it with --data_dir")

@@ -120,8 +120,13 @@ def locate(path: str | os.PathLike) -> Path:
 
 def newest(models_dir: str | os.PathLike) -> Path | None:
     """The version folder written last under `models_dir`, of whatever experiment; None when there is none."""
+    return next(iter(by_age(models_dir)), None)
+
+
+def by_age(models_dir: str | os.PathLike) -> list[Path]:
+    """All version folders under `models_dir`, of whatever experiments, the newest first."""
     files = [file for file in Path(models_dir).glob("*/*/saved_model.pb") if file.parent.name.isdecimal()]
-    return max(files, key=lambda file: file.stat().st_mtime_ns).parent if files else None
+    return [file.parent for file in sorted(files, key=lambda file: -file.stat().st_mtime_ns)]
 
 
 def versions(experiment: Path) -> list[int]:
