@@ -49,11 +49,31 @@ def test_a_search_goes_on_and_writes_the_best_as_an_experiment(file, tmp_path, c
     scores = [float(row["val_dice"]) for row in found[:-1]]
     assert scores == sorted(scores, reverse=True)
     made = Experiment(**cli.parse(Experiment, ["--config", str(best)])[1])
-    assert made.name == "best" and made.training.learning_rate == pytest.approx(float(found[0]["learning_rate"]))
+    rate = float(found[0]["learning_rate"]) if scores[0] > float(found[-1]["val_dice"]) else 0.01  # the experiment's
+    assert made.name == "best" and made.training.learning_rate == pytest.approx(rate)
     assert f"Dice {scores[0]:.4f}" in best.read_text() and "tensorboard --logdir" in capsys.readouterr().out
     boards = [path.parent for path in (output / "tensorboard").rglob("*tfevents*")]
     tags = [EventAccumulator(str(board)).Reload().summary_metadata for board in boards]
     assert any("_hparams_/session_start_info" in each for each in tags)
+
+
+@pytest.mark.parametrize(("own", "rate", "told"), [(0.5, 0.02, False), (0.7, 0.01, True)])
+def test_settings_that_are_no_better_are_not_passed_off_as_the_best(file, tmp_path, capsys, own, rate, told):
+    table = [{"trial": "0", "val_dice": 0.6, "learning_rate": 0.02}, {"trial": "default", "val_dice": own}]
+    base = tune._base(str(file), None, None, None)
+    tune._write_best(base, table, ("learning_rate",), tmp_path / "best.yaml")
+    made = Experiment(**cli.parse(Experiment, ["--config", str(tmp_path / "best.yaml")])[1])
+    assert base.training.learning_rate == 0.01 and made.training.learning_rate == rate
+    assert ("no trial is better" in (tmp_path / "best.yaml").read_text()) == told
+    assert ("No trial is better" in capsys.readouterr().out) == told
+
+
+@pytest.mark.slow
+def test_what_short_trials_found_is_trained_as_long_as_the_experiment(file, tmp_path):
+    file.write_text(file.read_text().replace("epochs: 1\n", "epochs: 3\n", 1))
+    best = str(tmp_path / "best.yaml")
+    tune.tune(str(file), trials=1, epochs=1, search=SEARCH[:1], output=str(tmp_path / "search"), apply=best)
+    assert cli.parse(Experiment, ["--config", best])[1]["training"].epochs == 3
 
 
 @pytest.mark.slow

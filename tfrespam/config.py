@@ -9,6 +9,7 @@ from tfrespam.errors import UserError
 from tfrespam.files import is_plain_name
 
 LEAKING = "paper", "all"  # protocols whose validation examples, or copies of them, are trained on
+BOX_LOSSES = "box", "projection"  # learn from the masks' boxes alone
 
 
 def _later(default):
@@ -292,7 +293,7 @@ def _check_recrop(experiment: Experiment) -> None:
 def _check_boxes(experiment: Experiment) -> None:
     """Boxes of a mass turned by every angle are its convex hull: that would be more than its box."""
     angle, protocol = experiment.augment.rotation_degrees, experiment.data.protocol
-    if experiment.training.loss in ("box", "projection") and (angle or protocol == "paper"):
+    if experiment.training.loss in BOX_LOSSES and (angle or protocol == "paper"):
         raise UserError(f"--training.loss {experiment.training.loss} needs --augment.rotation_degrees 0 and an honest "
                         "protocol: the box around a turned mask tells more of its outline than the mask's own box. "
                         f"Flips and quarter turns are fine. Received: {angle} degrees, {protocol}")

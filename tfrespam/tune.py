@@ -43,7 +43,8 @@ def tune(
             cross-entropy), learning_rate, augmentation (its strength).
         split: Which patients judge: "inner" is the only one that leaves the experiment's own scores honest.
         output: Folder of the search (default: runs/tune/<experiment>-<method>).
-        apply: YAML file to write with the best settings found, ready for `train --config`.
+        apply: YAML file to write with the best settings found, ready for `train --config`: those of the experiment
+            where no trial is better. It trains as many epochs as the experiment, however short the trials were.
         data_dir: Home of the prepared data sets (default: the experiment's).
         seed: Seed of the search and of its trainings (default: the experiment's).
     """
@@ -62,7 +63,8 @@ def tune(
         if table:
             _tell(table, searched, folder)
             if apply:
-                _write_best(base, table, searched, Path(apply))
+                own = _base(experiment, None, data_dir, seed)  # a trial may be shorter than the training that it is for
+                _write_best(own, table, searched, Path(apply))
 
 
 def _held(folder: Path) -> contextlib.AbstractContextManager:
@@ -173,15 +175,19 @@ def _write_best(base: Experiment, table: list[dict], searched: tuple[str, ...], 
     from tfrespam.training import search_space
 
     best, default = table[0], table[-1]
-    found = search_space.apply(base, {name: best[name] for name in searched})
+    better = best["val_dice"] > default["val_dice"]
+    found = search_space.apply(base, {name: best[name] for name in searched}) if better else base
     settings = json.loads(json.dumps(dataclasses.asdict(dataclasses.replace(found, name=file.stem))))
     for place in ("data_dir", "runs_dir", "models_dir"):
         settings.pop(place)
     head = (f"# The best of {len(table) - 1} trials: Dice {best['val_dice']:.4f} on a fifth of the training patients.\n"
-            f"# {base.name} as it was gives {default['val_dice']:.4f} there.\n#\n"
+            f"# {base.name} as it was gives {default['val_dice']:.4f} there"
+            f"{'' if better else '; no trial is better, so these are its settings'}.\n#\n"
             f"#   {provenance.command()}\n#   python -m tfrespam.train --config {cli.quoted(file)}\n")  # fmt: skip
     with whole_file(file) as temporary:
         temporary.write_text(head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    if not better:
+        cli.console.print(f"No trial is better than {base.name} as it was, whose settings the file has therefore")
     cli.console.print(f"best   {file}\nNext: python -m tfrespam.train --config {cli.quoted(file)}")
 
 

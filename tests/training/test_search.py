@@ -1,13 +1,16 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 
-from tfrespam.config import check
+from tfrespam import cli
+from tfrespam.config import Experiment, check
 from tfrespam.data import protocols
 from tfrespam.training import search_space
 
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 keras_tuner = pytest.importorskip("keras_tuner", reason="KerasTuner (extra [tune]) is not installed")
 
 
@@ -51,6 +54,22 @@ def test_what_is_drawn_is_in_the_experiment(tmp_path):
     assert (found.training.loss, found.training.loss_options) == ("bce_dice", {"dice_weight": 2.5})
     assert found.training.learning_rate == 3e-3 and found.augment.rotation_degrees == 15 and found.augment.flips
     assert experiment == respam(tmp_path)  # untouched
+
+
+@pytest.mark.parametrize("file", ["phantom", "respam_real", "weak_boxes"])
+def test_whatever_is_drawn_can_be_trained(file):
+    """Crops cut anew bear no shift, boxes no turn, and a loss that is not BCE + Dice no weight of Dice."""
+    base = Experiment(**cli.parse(Experiment, ["--config", str(EXPERIMENTS / f"{file}.yaml")])[1])
+    names = search_space.names(base)
+    hp = keras_tuner.HyperParameters()
+    search_space.draw(hp, base, names)
+    for each in hp.space:
+        extremes = getattr(each, "values", None) or (each.min_value, each.max_value)
+        for value in extremes:
+            found = search_space.apply(base, {each.name: value})
+            check(found)
+            assert found.training.loss == base.training.loss
+    assert search_space.apply(base, {"augmentation": 1.0}).augment.gamma == 0.3
 
 
 def test_draws_are_near_the_experiment_and_repeatable(tmp_path):

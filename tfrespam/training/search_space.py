@@ -4,14 +4,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tfrespam.config import Experiment
+from tfrespam.config import BOX_LOSSES, Experiment
 
 RESPAM_ONLY = ("reduction", "fusion")
 
 
 def names(experiment: Experiment) -> tuple[str, ...]:
-    """The quantities that can be searched for the experiment's network."""
-    return tuple(name for name in _DRAWS if experiment.model.name == "respam_unet" or name not in RESPAM_ONLY)
+    """The quantities that can be searched for the experiment's network and loss."""
+    foreign = () if experiment.model.name == "respam_unet" else RESPAM_ONLY
+    foreign += () if experiment.training.loss == "bce_dice" else ("loss_weight",)
+    return tuple(name for name in _DRAWS if name not in foreign)
 
 
 def draw(hyperparameters, experiment: Experiment, searched: tuple[str, ...]) -> dict[str, Any]:
@@ -59,9 +61,14 @@ def _trained(experiment: Experiment, **changes) -> Experiment:
 
 
 def _augmented(experiment: Experiment, strength: float) -> Experiment:
-    """Every kind of change at `strength`, where 1 is about what a mass crop bears; flips stay as they are."""
+    """Every kind of change at `strength`, where 1 is about what a mass crop bears; flips stay as they are.
+
+    So does what `config.check` forbids: shifts where crops are cut anew, and turns where boxes are learnt from.
+    """
+    rotation = 0.0 if experiment.training.loss in BOX_LOSSES else 30.0 * strength
+    shift = 0.0 if experiment.augment.recrop else 0.05 * strength
     augment = dataclasses.replace(
-        experiment.augment, rotation_degrees=30.0 * strength, scale=0.2 * strength, shift=0.05 * strength,
+        experiment.augment, rotation_degrees=rotation, scale=0.2 * strength, shift=shift,
         gamma=0.3 * strength, contrast=0.2 * strength, noise=0.02 * strength)  # fmt: skip
     return dataclasses.replace(experiment, augment=augment)
 
