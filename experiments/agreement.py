@@ -5,13 +5,15 @@
 The exported networks must have been trained on the same data with the same patients held out. Each outlines the same
 pictures; given are the Dice of every pair of networks, of each with the reference, and of their mean probability with
 the reference. Networks that agree with each other far better than with the reference have all learnt the same
-outline, and more or better networks of their kind will not come nearer to it.
+outline, and more or better networks of their kind will not come nearer to it. The same again with each mask moved onto
+the other's centre of gravity tells how much lies in where an outline was put, and not in its size and shape.
 """
 
 import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.ndimage
 
 from tfrespam import cli, runtime
 from tfrespam.errors import UserError
@@ -22,10 +24,19 @@ MEAN = "mean of all"  # of the networks' probabilities
 
 
 def dice(first: np.ndarray, second: np.ndarray, patients: np.ndarray) -> dict[str, float]:
-    """Mean Dice of masks (N, H, W) bool with others, over pictures, and its 95 % interval by patients."""
+    """Mean Dice of masks (N, H, W) bool with others, over pictures, its 95 % interval by patients, and in place."""
     values = confusion.dice(confusion.count_pixels(first, second))
     low, high = statistics.patient_bootstrap(values, patients)
-    return {"dice": float(values.mean()), "low": low, "high": high}
+    in_place = confusion.dice(confusion.count_pixels(np.stack(list(map(moved, first, second))), second))
+    return {"dice": float(values.mean()), "low": low, "high": high, "in_place": float(in_place.mean())}
+
+
+def moved(mask: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """`mask` (H, W) bool with its centre of gravity on that of `other`, to whole pixels; as it is if one is empty."""
+    if not (mask.any() and other.any()):
+        return mask
+    centres = (np.argwhere(each).mean(axis=0) for each in (other, mask))
+    return scipy.ndimage.shift(mask, np.rint(np.subtract(*centres)), order=0)
 
 
 def agreement(probabilities: dict[str, np.ndarray], reference: np.ndarray, patients: np.ndarray) -> list[dict]:
@@ -73,7 +84,7 @@ def report(*models: str, data_dir: str = "datasets", output: str = "") -> None:
     """
     rows = agreement(*outlined(models, data_dir))
     for row in rows:
-        print("{first} | {second} | {dice:.4f} ({low:.4f}-{high:.4f})".format(**row))
+        print("{first} | {second} | {dice:.4f} ({low:.4f}-{high:.4f}), in place {in_place:.4f}".format(**row))
     alone = [row["dice"] for row in rows if row["second"] == "reference" and row["first"] != MEAN]
     pairs = [row["dice"] for row in rows if row["second"] != "reference"]
     print(f"{len(alone)} networks: with the reference {np.mean(alone):.4f} on average, with each other "

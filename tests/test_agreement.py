@@ -31,6 +31,13 @@ def test_networks_that_agree_with_each_other_and_not_with_the_reference():
                        ("A", "B"): 1.0}  # fmt: skip
 
 
+def test_a_mask_of_the_right_shape_in_another_place():
+    found = agreement.dice(squares(2, 3), squares(4, 3), np.array(["a", "b"]))
+    assert found["dice"] == (2 * 4 / 32 + 1) / 2 and found["in_place"] == 1.0
+    none = np.zeros((2, 12, 12), bool)
+    assert agreement.dice(none, squares(4, 3), np.array(["a", "b"]))["in_place"] == 0.0
+
+
 def test_the_mean_is_of_probabilities():
     left, right = squares(2).astype(np.float32), squares(6).astype(np.float32)
     found = agreement.agreement({"A": 0.9 * left, "B": 0.2 * right}, squares(2), np.array(["a"]))
@@ -49,4 +56,4 @@ def test_exported_models_are_compared_on_their_validation_pictures(trained, tmp_
     model = Path(trained[0].models_dir) / "exp"
     agreement.report(str(model), str(model / "1"), data_dir=trained[0].data_dir, output=str(tmp_path / "a.csv"))
     said, table = capsys.readouterr().out, (tmp_path / "a.csv").read_text()
-    assert f"{model} | {model / '1'} | 1.0000 (1.0000-1.0000)" in said and len(table.splitlines()) == 5
+    assert f"{model} | {model / '1'} | 1.0000 (1.0000-1.0000), in place 1.0000" in said and len(table.splitlines()) == 5
