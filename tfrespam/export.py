@@ -42,10 +42,10 @@ def export(
             ("dihedral") views of each picture, at 4 or 8 times the cost.
         held_out: Folders of runs whose held-out folds, put together, give the scores of the model card. They stand
             for a model that was trained on all patients, and have its settings (default, where --views or --calibrate
-            ask for new scores: the exported runs).
+            ask for new scores: the exported runs). Of several exported runs as many for each fold: they are averaged.
         calibrate: Whether probabilities are brought to what they are worth, by a temperature that is fitted on those
-            folds and stored in the graph. Masks at threshold 0.5 do not change. Of several runs, each run's own
-            answers are calibrated, and then their average is given the same temperature.
+            folds and stored in the graph. Masks at threshold 0.5 do not change. Of the runs of several folds, each
+            run's own answers are calibrated, and then their average is given the same temperature.
         data_dir: Home of the prepared data sets (default: as in each run's config.yaml).
         weights: How kernels are stored. float16 rounds them, which halves the file; the network still computes
             as `arithmetic` says.
@@ -60,17 +60,12 @@ def export(
     members, judges = ([Run(run, arithmetic) for run in each] for each in (runs, held_out))
     files = [run.weights for run in members]
     runtime.start()
-    from tfrespam.models.ensemble import average
-
-    try:
-        model = average([run.network() for run in members], views)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    model = _average(members, views)
     facts = _together([run.facts for run in members])
     facts |= {"views": views, "weights": [file_hash(file) for file in files], "note": note}
     pictures = {}
     if held_out or calibrate:
-        model, found, pictures = _judged(model, judges or members, views, calibrate, threshold, data_dir)
+        model, found, pictures = _judged(model, members, judges, views, calibrate, threshold, data_dir)
         facts |= found
     elif len(members) == 1 and views == "none" and members[0].as_trained:
         facts |= {"metrics": _scores(members[0].folder, threshold)}
@@ -82,22 +77,34 @@ def export(
     cli.console.print(f"Next: python -m tfrespam.predict PICTURES --model {cli.quoted(path)} --output DIR")
 
 
-def _judged(model, runs: list[Run], views: str, calibrate: bool, threshold: float, data_dir: str | None) -> tuple:
-    """The model, calibrated if asked; what the held-out folds of `runs` tell about it; PNG files for its folder."""
+def _average(runs: list[Run], views: str):
+    """The network of one run, or one that averages those of several, over `views`."""
     from tfrespam.models.ensemble import average
+
+    try:
+        return average([run.network() for run in runs], views)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _judged(model, members: list[Run], judges: list[Run], views: str, calibrate: bool, threshold: float,
+            data_dir: str | None) -> tuple:  # fmt: skip
+    """The model, calibrated if asked; what the held-out folds of `judges` tell about it; PNG files for its folder."""
     from tfrespam.training import held_out
 
-    found = held_out.collect([(average([run.network()], views), run.experiment(data_dir), run) for run in runs])
+    folds = held_out.by_fold(judges or members, len(members))
+    found = held_out.collect([(_average(runs, views), runs) for runs in folds], data_dir)
     facts, pictures = {}, {}
     if calibrate:
         fitted = held_out.calibrate(found)
         facts["calibration"] = fitted.facts(found)
         pictures["reliability.png"] = held_out.reliability_png(fitted)
         model = held_out.with_temperature(model, fitted.temperature)
-    first = runs[0].facts
+    first = folds[0][0].facts
     summary = found.summary(threshold, model=first["model"], experiment=first["experiment"],
                             dataset=first["data"]["dataset"], protocol=first["data"]["protocol"])  # fmt: skip
-    return model, facts | {"metrics": {f"held out by {len(runs)} runs": _shortened(summary)}}, pictures
+    by = f"{len(folds)} runs" if len(folds[0]) == 1 else f"averages of {len(folds[0])} runs in {len(folds)} folds"
+    return model, facts | {"metrics": {f"held out by {by}": _shortened(summary)}}, pictures
 
 
 def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapping[str, Any], *,

@@ -10,6 +10,7 @@ from scipy import special
 from tfrespam import evaluate, export, train
 from tfrespam.errors import UserError
 from tfrespam.evaluation.confusion import count_pixels, dice
+from tfrespam.models.ensemble import average
 from tfrespam.serving import saved_model
 from tfrespam.training import held_out
 from tfrespam.training.runs import Run
@@ -19,11 +20,11 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(scope="module")
 def runs(data_dir, tmp_path_factory):
-    """Folds 0 and 1, one epoch each, and the run on all patients."""
+    """Folds 0 and 1, one epoch each, the run on all patients, and fold 0 with other weights."""
     home = tmp_path_factory.mktemp("cross")
     settings = {"training__epochs": 1, "training__select": "last", "training__tensorboard_images": 0}
     parts = [{"data__protocol": "folds", "data__fold": 0}, {"data__protocol": "folds", "data__fold": 1},
-             {"data__protocol": "all"}]  # fmt: skip
+             {"data__protocol": "all"}, {"data__protocol": "folds", "data__fold": 0, "seed": 1}]  # fmt: skip
     made = [tiny.experiment(home, data_dir, **settings, **part) for part in parts]
     for experiment in made:
         train.train(experiment)
@@ -31,7 +32,7 @@ def runs(data_dir, tmp_path_factory):
 
 
 def collected(folders):
-    return held_out.collect([(run.network(), run.experiment(), run) for run in map(Run, folders)])
+    return held_out.collect([(run.network(), [run]) for run in map(Run, folders)])
 
 
 def test_each_lesion_is_answered_by_the_network_that_has_not_seen_it(runs, prepared):
@@ -52,6 +53,37 @@ def test_each_lesion_is_answered_by_the_network_that_has_not_seen_it(runs, prepa
     for name, value in summary["trivial"].items():
         assert value == pytest.approx(np.average([each["trivial"][name] for each in judged],
                                                  weights=[each["n_images"] for each in judged]))  # fmt: skip
+
+
+def test_runs_of_a_fold_are_averaged_as_the_exported_ones_are(runs):
+    first, second, other = (Run(runs[place]) for place in (0, 3, 1))
+    assert held_out.by_fold([first, other], 3) == [[first], [other]]
+    assert held_out.by_fold([first, second], 2) == [[first, second]]
+    both = held_out.collect([(average([first.network(), second.network()]), [first, second])])
+    alone = [collected([run.folder]) for run in (first, second)]
+    np.testing.assert_array_equal(both.facts["lesion_id"], alone[0].facts["lesion_id"])
+    np.testing.assert_allclose(both.answers, np.mean([each.answers for each in alone], axis=0), atol=1e-6)
+    with pytest.raises(UserError, match="must hold out the same pictures"):
+        held_out.collect([(first.network(), [first, other])])
+
+
+@pytest.mark.parametrize(("places", "exported", "received"), [
+    ((0, 3), 1, "one run. Received: fold 0 by 2"),
+    ((0, 3, 1), 2, "one run, or each by 2, as many as are exported. Received: fold 0 by 2, fold 1 by 1"),
+])  # fmt: skip
+def test_each_fold_needs_as_many_runs_as_are_exported(runs, places, exported, received):
+    with pytest.raises(UserError, match=f"each fold must be held out by {received}"):
+        held_out.by_fold([Run(runs[place]) for place in places], exported)
+
+
+def test_an_average_is_judged_by_the_averages_of_its_siblings(runs, tmp_path):
+    """Of the very runs that are exported: what they all held out."""
+    export.export(str(runs[0]), str(runs[3]), models_dir=str(tmp_path), calibrate=True)
+    metrics = json.loads((tmp_path / "exp" / "1" / "metadata.json").read_text())["metrics"]
+    models = [Run(runs[place]) for place in (0, 3)]
+    judged = held_out.collect([(average([run.network() for run in models]), models)])
+    summary = judged.summary(0.5, model="", experiment="", dataset="", protocol="")
+    assert metrics["held out by averages of 2 runs in 1 folds"]["metrics"]["dice"] == summary["metrics"]["dice"]
 
 
 def test_folds_must_differ_and_hold_something_out(runs):

@@ -1,7 +1,7 @@
 """Networks judged, and calibrated, on what each of them has not seen: the runs of a cross-validation put together.
 
 A network that was trained on all patients has no picture left to judge it. What stands for it is its siblings: runs of
-the same settings, each of which held out a fold.
+the same settings, each of which held out a fold. For an average of networks it is the averages of their siblings.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tfrespam import cli, provenance
-from tfrespam.config import LEAKING, Experiment
+from tfrespam.config import LEAKING
 from tfrespam.data import pipeline, protocols
-from tfrespam.data.prepared import find
+from tfrespam.data.prepared import Prepared, find
 from tfrespam.errors import UserError
 from tfrespam.evaluation import calibration
 from tfrespam.evaluation.probability_counts import ProbabilityCounts
@@ -66,16 +66,35 @@ class HeldOut:
         return summarise(rows, self.trivial, known | context)
 
 
-def collect(runs: Sequence[tuple[keras.Model, Experiment, Run]]) -> HeldOut:
+def by_fold(runs: Sequence[Run], exported: int) -> list[list[Run]]:
+    """The runs of each fold, which are averaged as the exported ones are.
+
+    Raises:
+        UserError: A fold is held out by other than one run, or than as many as are `exported`.
+    """
+    folds: dict[tuple, list[Run]] = {}
+    for run in runs:
+        folds.setdefault((run.config["data"]["protocol"], run.config["data"]["fold"]), []).append(run)
+    counts = {len(each) for each in folds.values()}
+    if len(counts) > 1 or not counts <= {1, exported}:
+        expected = "one run" if exported == 1 else f"one run, or each by {exported}, as many as are exported"
+        received = ", ".join(f"fold {fold} by {len(each)}" for (_, fold), each in folds.items())
+        raise UserError(f"each fold must be held out by {expected}. Received: {received}")
+    return list(folds.values())
+
+
+def collect(judges: Sequence[tuple[keras.Model, Sequence[Run]]], data_dir: str | None = None) -> HeldOut:
     """Asks each network about its own held-out fold, under a progress bar.
 
     Args:
-        runs: Network, experiment and run of each; together they judge each picture at most once.
+        judges: Networks, and the runs whose weights each averages; together they judge each picture at most once.
+        data_dir: Home of the prepared data sets (default: each run's).
 
     Raises:
-        UserError: A run without held-out patients, other data than it was trained on, a patient that two runs hold out.
+        UserError: A run without held-out patients, other data than it was trained on, a patient that two judges or not
+            all runs of one judge hold out.
     """
-    found = [_held_out(*run) for run in runs]
+    found = [_held_out(network, runs, data_dir) for network, runs in judges]
     facts = {name: np.concatenate([each.facts[name] for each in found]) for name in found[0].facts}
     lesions, counts = np.unique(facts["lesion_id"], return_counts=True)
     if (counts > 1).any():
@@ -88,7 +107,19 @@ def collect(runs: Sequence[tuple[keras.Model, Experiment, Run]]) -> HeldOut:
                    {kind: sum(each.audit[kind] for each in found) for kind in found[0].audit})  # fmt: skip
 
 
-def _held_out(network: keras.Model, experiment: Experiment, run: Run) -> HeldOut:
+def _held_out(network: keras.Model, runs: Sequence[Run], data_dir: str | None) -> HeldOut:
+    (prepared, judged, audit), *others = [_split(run, data_dir) for run in runs]
+    if any((judged != other).any() for _, other, _ in others):
+        raise UserError(f"runs that are averaged must hold out the same pictures. Received: "
+                        f"{', '.join(str(run.folder) for run in runs)}")  # fmt: skip
+    masks, answers = _ask(network, prepared, judged, ", ".join(run.folder.name for run in runs))
+    return HeldOut({name: values[judged] for name, values in prepared.table.items()}, masks, answers,
+                   trivial_dice(masks, TrivialMasks.from_dict(runs[0].facts["trivial_masks"])), audit)  # fmt: skip
+
+
+def _split(run: Run, data_dir: str | None) -> tuple[Prepared, np.ndarray, dict[str, int]]:
+    """The run's data set, which pictures of it are held out, and their audit: four zeros."""
+    experiment = run.experiment(data_dir)
     data = experiment.data
     if data.protocol in LEAKING:
         raise UserError(f"held-out pictures need runs under protocol folds or official. Received: {run.folder}, "
@@ -99,9 +130,7 @@ def _held_out(network: keras.Model, experiment: Experiment, run: Run) -> HeldOut
     judged = parts["validation"]
     audit = protocols.leak_audit(prepared.table, judged, protocols.identities(prepared.table, parts["train"]))
     protocols.refuse_leaks(audit, data.protocol)
-    masks, answers = _ask(network, prepared, judged, run.folder.name)
-    return HeldOut({name: values[judged] for name, values in prepared.table.items()}, masks, answers,
-                   trivial_dice(masks, TrivialMasks.from_dict(run.facts["trivial_masks"])), audit)  # fmt: skip
+    return prepared, judged, audit
 
 
 def _ask(network: keras.Model, prepared, judged: np.ndarray, name: str) -> tuple[list, list]:
