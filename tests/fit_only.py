@@ -7,13 +7,16 @@ from tfrespam import train
 from tfrespam.models import BUILDERS
 
 
-def network(input_shape, width=1.0, *, normalization=True):
+def network(input_shape, width=1.0, *, normalization=True, side_outputs=False):
     """No bias before batch normalisation: it would have no gradient but rounding errors, which Adam makes large."""
     image = keras.Input(input_shape, name="image")
     features = layers.Conv2D(4, 3, padding="same", use_bias=False, name="conv")(image)
     features = layers.BatchNormalization(momentum=0.9, name="bn")(features) if normalization else features
     logits = layers.Conv2D(1, 3, padding="same", dtype="float32", name="logits")(layers.ReLU(name="relu")(features))
-    return keras.Model(image, layers.Activation("sigmoid", dtype="float32", name="probability")(logits))
+    probability = layers.Activation("sigmoid", dtype="float32", name="probability")(logits)
+    sides = {name: layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name=name)(features)
+             for name in ("boundary1", "mask1") if side_outputs}  # fmt: skip
+    return keras.Model(image, {"probability": probability, **sides} if sides else probability)
 
 
 BUILDERS["steady"] = network

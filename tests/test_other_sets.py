@@ -90,6 +90,13 @@ def test_pairs_are_exported_and_judged_as_pairs(paired, home, tmp_path):
     assert again["metrics"] == json.loads((run / "summary.json").read_text())["metrics"]
 
 
+def test_held_out_pairs_calibrate(paired, home, tmp_path):
+    export(str(paired[1]), models_dir=str(tmp_path), calibrate=True)
+    metadata = json.loads((tmp_path / "exp" / "1" / "metadata.json").read_text())
+    expected = json.loads((paired[1] / "summary.json").read_text())["metrics"]["dice"]["image"]
+    assert metadata["metrics"]["held out by 1 runs"]["metrics"]["dice"]["image"] == pytest.approx(expected, abs=1e-6)
+
+
 def test_single_pictures_are_no_pairs(paired, home, tmp_path):
     experiment, run = paired
     with pytest.raises(UserError, match="takes 2 pictures of a breast side by side.*tfrespam.evaluate"):

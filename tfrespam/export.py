@@ -41,8 +41,9 @@ def export(
         views: Test-time augmentation inside the graph: the mean over 4 mirrored ("flips") or 8 mirrored and turned
             ("dihedral") views of each picture, at 4 or 8 times the cost.
         held_out: Folders of runs whose held-out folds, put together, give the scores of the model card. They stand
-            for a model that was trained on all patients, and have its settings (default, where --views or --calibrate
-            ask for new scores: the exported runs). Of several exported runs as many for each fold: they are averaged.
+            for a model that was trained on all patients, and have its settings (default with --calibrate: the exported
+            runs; otherwise an average has no scores). Of several exported runs as many for each fold: they are
+            averaged.
         calibrate: Whether probabilities are brought to what they are worth, by a temperature that is fitted on those
             folds and stored in the graph. Masks at threshold 0.5 do not change. Of the runs of several folds, each
             run's own answers are calibrated, and then their average is given the same temperature.

@@ -2,7 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+import tfrespam
 from tfrespam.models.ensemble import VIEWS, QuarterTurn, average
+from tfrespam.models.stored import load_network
 
 
 def network(seed, size=8):
@@ -23,6 +25,19 @@ def test_turning_back_restores_every_pixel(turns, mirrored):
     expected = np.rot90(pictures(), turns, (1, 2))
     np.testing.assert_array_equal(turned, expected[:, :, ::-1] if mirrored else expected)
     np.testing.assert_array_equal(QuarterTurn(turns, mirrored, inverse=True)(turned), pictures())
+
+
+@pytest.mark.parametrize("views", ["none", "flips"])
+def test_runs_of_one_network_are_averaged(tmp_path, views):
+    """They have the same name, which Keras refuses within one network."""
+    models = []
+    for seed in (0, 1):
+        keras.utils.set_random_seed(seed)
+        tfrespam.build_model("unet", (32, 32, 1), 1 / 32).save(tmp_path / "run.keras")
+        models.append(load_network(tmp_path / "run.keras"))
+    alone = [np.asarray(average([model], views)(pictures(32))) for model in models]
+    np.testing.assert_allclose(average(models, views)(pictures(32)), np.mean(alone, axis=0), atol=1e-6)
+    assert np.abs(alone[0] - alone[1]).max() > 1e-6
 
 
 def test_average_is_the_mean_over_models_and_views():

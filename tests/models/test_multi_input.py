@@ -33,6 +33,17 @@ def test_a_common_encoder_has_no_weights_of_its_own_for_the_second_picture():
     assert own == sum(int(np.prod(w.shape)) for w in single.get_layer("encoder").trainable_weights)
 
 
+def test_missing_pictures_are_normalised_alike_in_training_and_afterwards():
+    """Half of the second pictures are black; the moving averages must be those of what a training step sees."""
+    model = pair(normalization="standardize")
+    images = np.random.default_rng(0).random((8, 32, 32, 2)).astype("float32")
+    images[::2, ..., 1] = 0
+    features = keras.Model(model.input, model.get_layer("fusion").output)
+    for _ in range(700):  # until the moving averages (momentum 0.99) have settled
+        trained = features(images, training=True)
+    np.testing.assert_allclose(features(images, training=False), trained, rtol=0.02, atol=0.02 * np.std(trained))
+
+
 @pytest.mark.parametrize("aligned", [True, False])
 def test_the_second_picture_reaches_the_mask_through_the_fusion_alone(aligned):
     model = pair(aligned=aligned)

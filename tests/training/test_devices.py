@@ -68,10 +68,11 @@ def test_batches_are_staged_on_the_one_gpu(monkeypatch):
     assert staged is not batches and [batch.numpy().tolist() for batch in staged] == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_the_whole_steps_gradient_is_clipped():
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, keras.optimizers.LossScaleOptimizer])
+def test_the_whole_steps_gradient_is_clipped(wrap):
     optimizer = keras.optimizers.SGD(1.0, global_clipnorm=1.0)
     optimizer._all_reduce_sum_gradients = lambda pairs: [(4 * gradient, variable) for gradient, variable in pairs]
-    devices.clip_the_sum(optimizer)
+    devices.clip_the_sum(wrap(optimizer))
     clipped = optimizer._clip_gradients([tf.constant([0.15, 0.2])])  # 4 devices: norm 1.0; each alone 0.25
     np.testing.assert_allclose(clipped[0], [0.6, 0.8], rtol=1e-6)
     assert optimizer._all_reduce_sum_gradients([(1, 2)]) == [(1, 2)]

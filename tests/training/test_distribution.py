@@ -7,9 +7,14 @@ import keras
 import numpy as np
 import pytest
 import several_processes
+import tensorflow as tf
 import tiny
 
+from tfrespam.errors import UserError
 from tfrespam.train import run_folder
+from tfrespam.training import distribution
+from tfrespam.training.adversarial import Adversarial
+from tfrespam.training.devices import Devices
 
 # 18 training examples in steps of 4, 4 to 8 validation examples with a short last step of 3 under fold 1
 STEADY = {"model__name": "steady", "training__batch_size": 4, "training__tensorboard_images": 0, "training__ema": 0.5,
@@ -50,6 +55,26 @@ def test_several_devices_give_the_weights_and_the_scores_of_one(alone, data_dir,
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     for found, expected in zip(history(folder), history(alone), strict=True):
         assert found == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [
+    {"model__options": {"side_outputs": True}, "training__side_weights": (0.5,)},
+    {"training__loss": "box", "augment__rotation_degrees": 0.0},
+])  # fmt: skip
+def test_what_learns_inside_another_model_does_so_on_several_devices(data_dir, tmp_path, settings):
+    """The last step of validation, filled up with pictures of weight 0, included."""
+    folders = [run(tiny.experiment(tmp_path / name, data_dir, **STEADY, **settings, **place))
+               for name, place in (("alone", {}), ("two", KINDS["mirrored"][0]))]  # fmt: skip
+    for found, expected in zip(history(folders[1]), history(folders[0]), strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_discriminator_is_refused_on_several_devices(tmp_path):
+    model = Adversarial(tiny.network((16, 16, 1)), tiny.discriminator((16, 16, 1)), 1.0)
+    devices = Devices(strategy=tf.distribute.OneDeviceStrategy("/cpu:0"))
+    with pytest.raises(UserError, match="--strategy none is the only one under which a network trains against"):
+        distribution.adapt(model, devices, tiny.experiment(tmp_path, tmp_path).training)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import tiny
 from tfrespam import cli
 from tfrespam.config import Experiment, check
 from tfrespam.data import protocols
+from tfrespam.data.prepared import find
 from tfrespam.training import search_space
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -70,6 +71,19 @@ def test_whatever_is_drawn_can_be_trained(file):
             check(found)
             assert found.training.loss == base.training.loss
     assert search_space.apply(base, {"augmentation": 1.0}).augment.gamma == 0.3
+
+
+def test_a_trial_learns_from_crops_cut_anew(download, tmp_path):
+    """They come from a data set of wider crops; those that judge do not."""
+    from tfrespam.prepare import prepare_source
+    from tfrespam.training import search
+
+    for context, size in ((1.6, 32), (2.4, 48)):
+        prepare_source(download, tmp_path, "tiny", "roi", context, size, workers=1)
+    experiment = tiny.experiment(tmp_path, tmp_path, augment__recrop=1.5, training__epochs=1)
+    trial = search.Trial(experiment, find(tmp_path, experiment.data), ("learning_rate",))
+    hp = keras_tuner.HyperParameters()
+    assert 0 <= trial.fit(hp, trial.build(hp))[search.SCORE] <= 1
 
 
 def test_draws_are_near_the_experiment_and_repeatable(tmp_path):

@@ -45,6 +45,9 @@ def _normalized(image, normalization):
     standardized = ImageStandardization(name="standardize")(image)
     if normalization == "standardize":
         return standardized
+    if image.shape[1] is None:
+        raise ValueError('normalization="local_contrast" has a window of a quarter of the height, which must be known. '
+                         f"Received: input_shape={tuple(image.shape[1:])}")  # fmt: skip
     local = LocalContrast(image.shape[1] // 4 + 1, name="local_contrast")(image)
     return layers.Concatenate(name="normalized")([standardized, local])
 

@@ -73,6 +73,8 @@ def average(models: Sequence[keras.Model], views: str = "none") -> keras.Model:
     models = [without_sides(model) for model in models]
     if len(models) == 1 and views == "none":
         return models[0]
+    # Keras wants the parts of a network to have names of their own, and runs of one network share theirs
+    models = [keras.Model(model.input, model.output, name=f"member{n}") for n, model in enumerate(models, 1)]
     image = keras.Input(shapes.pop(), name="image")
     answers = []
     for turns, mirrored in VIEWS[views]:

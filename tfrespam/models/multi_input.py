@@ -8,6 +8,7 @@ A design of this project, on the parts of `unet`.
 """
 
 import keras
+from keras import ops
 
 from tfrespam.layers import LateFusion
 from tfrespam.models.blocks import checked_input, conv_relu, image_input, probability, scaled
@@ -28,14 +29,25 @@ def multi_input(input_shape, width=1.0, *, normalization="none", batch_normaliza
         aligned: As in `tfrespam.layers.LateFusion`: False for other views, True for the same view with contrast.
     """
     image = checked_input(input_shape, 16)
-    names = ["encoder"] + [f"encoder{k + 1}" for k in range(1, image.shape[3])]
-    encoders = [_encoder(name, image.shape[1:3], width, normalization, batch_normalization)
-                for name in (names[:1] if shared_encoder else names)]  # fmt: skip
-    encoded = [encoders[min(k, len(encoders) - 1)](image[..., k : k + 1]) for k in range(image.shape[3])]
+    pictures = [image[..., k : k + 1] for k in range(image.shape[3])]
+    names = ["encoder"] + [f"encoder{k + 1}" for k in range(1, 1 if shared_encoder else len(pictures))]
+    encoders = [_encoder(name, image.shape[1:3], width, normalization, batch_normalization) for name in names]
+    if shared_encoder:
+        encoded = _encoded_together(encoders[0], pictures)
+    else:
+        encoded = [encoder(picture) for encoder, picture in zip(encoders, pictures, strict=True)]
     fused = LateFusion(aligned, name="fusion")([image, *(features[-1] for features in encoded)])
     fused = conv_relu(fused, scaled(1024, width), "fused", 1, batch_normalization=batch_normalization)
     features = unet_decoder(fused, encoded[0][:-1], width, batch_normalization)[-1]
     return keras.Model(image, probability(features), name="multi_input")
+
+
+def _encoded_together(encoder, pictures):
+    """The features of each picture through one encoder: in one call, so that batch normalisation sees the same mixture
+    of pictures, missing ones among them, while it learns and afterwards.
+    """
+    features = encoder(ops.concatenate(pictures, axis=0))
+    return list(zip(*(ops.split(each, len(pictures), axis=0) for each in features), strict=True))
 
 
 def _encoder(name, size, width, normalization, batch_normalization):

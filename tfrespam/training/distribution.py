@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from tfrespam.config import TrainingConfig
 from tfrespam.data import pipeline
+from tfrespam.errors import UserError
 from tfrespam.training import keras_multiworker
-from tfrespam.training.averaging import WeightAverage
+from tfrespam.training.adversarial import Adversarial
+from tfrespam.training.averaging import WeightAverage, network_of
 from tfrespam.training.devices import Devices, clip_the_sum, synchronize_batch_statistics
 from tfrespam.training.recorder import RunRecorder
 
@@ -16,10 +18,13 @@ def adapt(model: keras.Model, devices: Devices, training: TrainingConfig) -> Non
     """Makes a step on several devices the same as on one: batch statistics, clipping, and Keras' own faults."""
     if devices.strategy is None:
         return
+    if isinstance(model, Adversarial):
+        raise UserError("--strategy none is the only one under which a network trains against a discriminator. "
+                        f"Received: {model.network.name} on several devices")  # fmt: skip
     if training.batch_statistics == "synchronized":
         synchronize_batch_statistics(model)
     clip_the_sum(model.optimizer)
-    keras_multiworker.build_for_fit(model, devices.strategy, model.input_shape[1:])
+    keras_multiworker.build_for_fit(model, devices.strategy, network_of(model).input_shape[1:])
     if devices.place.workers > 1:
         keras_multiworker.mend()
 

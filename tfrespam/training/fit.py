@@ -61,9 +61,7 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
     recorder = RunRecorder(folder, average)
     done = distribution.restore(model, average, recorder, devices)
     augment = NO_CHANGE if experiment.data.protocol == "paper" else experiment.augment
-    source = prepared
-    if augment.recrop:
-        source = find_wider(experiment.data_dir, experiment.data, augment.recrop, prepared)
+    source = training_source(experiment, prepared)
     second = experiment.data.second
     _check_pairs(prepared, parts["train"], second)
     validation = pipeline.evaluation(prepared, parts["validation"], batch_size=batch_size, second=second).cache()
@@ -83,6 +81,12 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
     else:  # killed between the last epoch and last.keras
         average.finish()
     return network_of(model)
+
+
+def training_source(experiment: Experiment, prepared):
+    """The data set that training pictures are made from: wider crops than those judged, where they are cut anew."""
+    factor = experiment.augment.recrop
+    return find_wider(experiment.data_dir, experiment.data, factor, prepared) if factor else prepared
 
 
 def _check_pairs(prepared, chosen: np.ndarray, second: str) -> None:

@@ -108,17 +108,17 @@ def collect(judges: Sequence[tuple[keras.Model, Sequence[Run]]], data_dir: str |
 
 
 def _held_out(network: keras.Model, runs: Sequence[Run], data_dir: str | None) -> HeldOut:
-    (prepared, judged, audit), *others = [_split(run, data_dir) for run in runs]
-    if any((judged != other).any() for _, other, _ in others):
+    (prepared, judged, second, audit), *others = [_split(run, data_dir) for run in runs]
+    if any((judged != other).any() for _, other, _, _ in others):
         raise UserError(f"runs that are averaged must hold out the same pictures. Received: "
                         f"{', '.join(str(run.folder) for run in runs)}")  # fmt: skip
-    masks, answers = _ask(network, prepared, judged, ", ".join(run.folder.name for run in runs))
+    masks, answers = _ask(network, prepared, judged, second, ", ".join(run.folder.name for run in runs))
     return HeldOut({name: values[judged] for name, values in prepared.table.items()}, masks, answers,
                    trivial_dice(masks, TrivialMasks.from_dict(runs[0].facts["trivial_masks"])), audit)  # fmt: skip
 
 
-def _split(run: Run, data_dir: str | None) -> tuple[Prepared, np.ndarray, dict[str, int]]:
-    """The run's data set, which pictures of it are held out, and their audit: four zeros."""
+def _split(run: Run, data_dir: str | None) -> tuple[Prepared, np.ndarray, str, dict[str, int]]:
+    """The run's data set, which pictures of it are held out, beside which second ones, and their audit: four zeros."""
     experiment = run.experiment(data_dir)
     data = experiment.data
     if data.protocol in LEAKING:
@@ -130,14 +130,15 @@ def _split(run: Run, data_dir: str | None) -> tuple[Prepared, np.ndarray, dict[s
     judged = parts["validation"]
     audit = protocols.leak_audit(prepared.table, judged, protocols.identities(prepared.table, parts["train"]))
     protocols.refuse_leaks(audit, data.protocol)
-    return prepared, judged, audit
+    return prepared, judged, data.second, audit
 
 
-def _ask(network: keras.Model, prepared, judged: np.ndarray, name: str) -> tuple[list, list]:
+def _ask(network: keras.Model, prepared: Prepared, judged: np.ndarray, second: str, name: str) -> tuple[list, list]:
     masks, answers = [], []
+    batches = pipeline.evaluation(prepared, judged, batch_size=8, second=second)
     bar, advance = cli.progress(f"asking {name}", int(judged.sum()))
     with bar:
-        for images, references in pipeline.evaluation(prepared, judged, batch_size=8).as_numpy_iterator():
+        for images, references in batches.as_numpy_iterator():
             masks += list(references[..., 0] > 0)
             answers += list(probabilities(network, images)[..., 0])
             for _ in images:

@@ -18,10 +18,9 @@ FAULTY = (3, 15)  # the version whose faults these are
 
 
 def build_for_fit(model: keras.Model, strategy: tf.distribute.Strategy, shape: tuple[int, ...]) -> None:
-    """Builds optimizer, loss and metrics of a compiled `model`, for images and masks of `shape` (H, W, 1)."""
-    example = tf.zeros((1, *shape))
+    """Builds optimizer, loss and metrics of a compiled `model`, for images of `shape` (H, W, C) and their masks."""
     with strategy.scope():
-        model._symbolic_build(data_batch=(example, example))
+        model._symbolic_build(data_batch=(tf.zeros((1, *shape)), tf.zeros((1, *shape[:2], 1))))
     model._maybe_symbolic_build = lambda **_: None
 
 

@@ -10,7 +10,7 @@ from tfrespam.config import Experiment
 from tfrespam.data import pipeline, protocols
 from tfrespam.training import search_space
 from tfrespam.training.averaging import WeightAverage
-from tfrespam.training.fit import compiled
+from tfrespam.training.fit import compiled, training_source
 
 SCORE = "val_dice"
 METHODS = ("random", "hyperband", "bayesian")
@@ -46,6 +46,7 @@ class Trial(keras_tuner.HyperModel):
     def __init__(self, experiment: Experiment, prepared, searched: tuple[str, ...]):
         super().__init__()
         self.experiment, self.prepared, self.searched = experiment, prepared, searched
+        self.source = training_source(experiment, prepared)
         self.parts = inner_parts(experiment, prepared)
         self.steps = int(self.parts["train"].sum()) // experiment.training.batch_size
 
@@ -57,7 +58,7 @@ class Trial(keras_tuner.HyperModel):
         """Trains one trial; returns the scores of its last epoch, since the last weights are what a run exports."""
         experiment = self._drawn(hp)
         training, second = experiment.training, experiment.data.second
-        train = pipeline.training(self.prepared, self.parts["train"], experiment.augment, seed=experiment.seed,
+        train = pipeline.training(self.source, self.parts["train"], experiment.augment, seed=experiment.seed,
                                   batch_size=training.batch_size, first_step=initial_epoch * self.steps,
                                   second=second)  # fmt: skip
         validation = pipeline.evaluation(self.prepared, self.parts["validation"], batch_size=training.batch_size,

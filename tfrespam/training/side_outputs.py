@@ -42,7 +42,7 @@ class SideSupervision(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = super().compute_loss(x, y, y_pred[MAIN], sample_weight, training)
         mask, line = ops.cast(y, "float32"), outline(y)
-        sides = sum(weight * self.side_loss(line if name.startswith("boundary") else mask, y_pred[name])
+        sides = sum(weight * self.side_loss(line if name.startswith("boundary") else mask, y_pred[name], sample_weight)
                     for name, weight in self.side_weights.items())  # fmt: skip
         return loss + self.side_weight() * sides
 
