@@ -105,6 +105,8 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
         raise UserError(f"the model takes pairs of crops, and no whole films as {prepared.path} holds them")
     known = set(prepared.table["film_id"])
     exclude = tuple(film for film in data.exclude_films if film in known)
+    if exclude:
+        cli.console.print(f"left out, as in its training: {len(exclude)} films (data.exclude_films)")
     seed = metadata.get("seed") or 0
     parts = protocols.parts(prepared.table, data.protocol, data.fold, seed, exclude)
     judged = parts[split]
@@ -112,8 +114,7 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
         filled = ", ".join(f"{name} ({part.sum()})" for name, part in parts.items() if part.any())
         raise UserError(f"split {split!r} of protocol {data.protocol!r} holds no example in {prepared.path}. "
                         f"Splits with examples: {filled or 'none'}")
-    trained = metadata.get("trained_on") or protocols.identities(prepared.table, parts["train"])
-    audit = protocols.leak_audit(prepared.table, judged, trained)
+    audit = protocols.leak_audit(prepared.table, judged, metadata.get("trained_on"))
     if split != "train":
         protocols.refuse_leaks(audit, data.protocol, split)
     if threshold is None:
@@ -213,12 +214,25 @@ def say(summary: dict, output: Path) -> None:
         f"Dice {dice['image']:.4f} (95 % by patients {low:.4f}-{high:.4f}), pooled {dice['pooled']:.4f}; "
         f"mIoU {miou['image']:.4f}; skill {summary['skill']:.3f} over trivial masks ({trivial}); "
         f"coverage {summary['coverage']:.3f}")
-    seen = summary["leak_audit"]["patient"]
-    if seen and summary["split"] != "train":
-        cli.console.print(f"{seen} of them show patients that the model was trained on: no score of new patients")
+    for caveat in _caveats(summary):
+        cli.console.print(caveat)
     if "detection" in summary:
         _say_detection(summary["detection"])
     cli.console.print(f"{output / 'summary.json'}")
+
+
+def _caveats(summary: dict) -> Iterator[str]:
+    """What keeps the score from being one of new patients."""
+    if summary["split"] == "train":
+        return
+    seen = summary["leak_audit"]["patient"]
+    if seen is None:
+        yield ("what the model was trained on is not recorded with it: whether it has seen these patients is unknown")
+    elif seen:
+        yield f"{seen} of them show patients that the model was trained on: no score of new patients"
+    elif summary["split"] == "validation" and summary.get("settings", {}).get("training", {}).get("select") == "best":
+        yield ("the weights are those of the epoch with the best Dice on these pictures (training.select best): the "
+               "score is a little too good")
 
 
 def _say_detection(found: dict) -> None:

@@ -48,6 +48,19 @@ def test_one_network_under_one_protocol_is_enough(rows, tmp_path):
     assert len(figures.draw_all(rows[:1], tmp_path / "out", tmp_path / "out")) == 5
 
 
+def test_a_network_has_one_colour_in_every_panel(rows, tmp_path, monkeypatch):
+    """Also where a group lacks a network that another has."""
+    drawn = []
+    monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure) or path)
+    some = [row for row in rows if (row.protocol, row.title) != ("folds", "U-Net")]
+    figures.loss_curves({name: [row for row in some if row.protocol == name] for name in ("paper", "folds")}, tmp_path)
+    legend = drawn[0].legends[0]
+    names = [text.get_text() for text in legend.texts]
+    colours = {name: line.get_color() for name, line in zip(names, legend.legend_handles, strict=True)}
+    assert set(colours) == {"U-Net", "SegNet"} and len(set(colours.values())) == 2
+    assert {line.get_color() for line in drawn[0].axes[1].get_lines()} == {colours["SegNet"]}
+
+
 def test_headline_shows_measured_and_published_pairs(rows, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure) or path)

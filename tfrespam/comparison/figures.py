@@ -75,15 +75,17 @@ def dice_against_parameters(groups: Mapping[str, Sequence[Row]], path: Path) -> 
 def loss_curves(groups: Mapping[str, Sequence[Row]], path: Path) -> Path:
     """Loss of the first run of each network; dashed in training, solid in validation."""
     figure = Figure(figsize=(4.2 * len(groups) + 1, 3.4), layout="constrained")
+    titles = list(dict.fromkeys(row.title for group in groups.values() for row in group))
+    lines = {}  # of the legend: a group may lack networks that others have
     for axis, (name, group) in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups.items(), strict=True):
-        for place, row in enumerate(group):
-            history, colour = row.runs[0].history, f"C{place % 10}"
+        for row in group:
+            history, colour = row.runs[0].history, f"C{titles.index(row.title) % 10}"
             epochs = [line["epoch"] for line in history]
             axis.plot(epochs, [line["loss"] for line in history], "--", color=colour, lw=0.8)
-            axis.plot(epochs, [line["val_loss"] for line in history], "-o", ms=2, color=colour, label=row.title)
+            lines[row.title], = axis.plot(epochs, [line["val_loss"] for line in history], "-o", ms=2, color=colour)
         axis.set(title=name, xlabel="epoch", ylabel="loss (dashed: training)")
         axis.grid(alpha=0.3)
-    figure.legend(*axis.get_legend_handles_labels(), fontsize=7, loc="outside right center")
+    figure.legend(lines.values(), lines, fontsize=7, loc="outside right center")
     return _save(figure, path)
 
 

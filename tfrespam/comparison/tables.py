@@ -106,7 +106,8 @@ def _ranks_caption(row: Mapping[str, Any]) -> str:
     return (
         f"On the {row['shared_images']} images that all these networks judged. Behind the best: difference of Dice in "
         "points, 95 % interval by resampled patients. p: Wilcoxon signed-rank test against the best on the patients' "
-        "means, and with Holm's correction. First: share of the resamples in which the network has the highest Dice; "
+        "means, and with Holm's correction for these tests; neither that nor the intervals allow for the best having "
+        "been chosen on these same images. First: share of the resamples in which the network has the highest Dice; "
         "ranks: the same for rank 1, 2, ... in per cent. Seeds are not resampled: another training may rank otherwise.")
 
 

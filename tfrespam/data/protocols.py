@@ -90,14 +90,16 @@ def identities(table: Table, chosen: np.ndarray) -> dict[str, list[str]]:
     return {kind: sorted(set(_hashed(kind, values[chosen]))) for kind, values in _kinds(table).items()}
 
 
-def leak_audit(table: Table, judged: np.ndarray, trained: Mapping[str, list[str]]) -> dict[str, int]:
+def leak_audit(table: Table, judged: np.ndarray, trained: Mapping[str, list[str]] | None) -> dict[str, int | None]:
     """How many judged examples have a copy, their film, their breast or their patient among the training ones.
 
     Args:
         table: Columns of index.csv.
         judged: Bool per example.
-        trained: `identities` of the training examples.
+        trained: `identities` of the training examples; None where nobody knows them, and each count is None then.
     """
+    if trained is None:
+        return dict.fromkeys(_kinds(table))
     return {kind: int(np.isin(_hashed(kind, values[judged]), trained[kind]).sum())
             for kind, values in _kinds(table).items()}  # fmt: skip
 

@@ -83,7 +83,8 @@ def comparison(folder: Path) -> dict[str, Any]:
 
 def _compared(row: dict[str, str]) -> dict[str, str]:
     dice, low, high, miou = (float(row[name]) for name in ("dice", "dice_low", "dice_high", "miou"))
-    return {"network": row["network"], "protocol": row["protocol"], "dice": percent(dice), "miou": percent(miou),
+    told = {name: row[name] for name in ("network", "recipe", "protocol", "n_images", "runs")}
+    return {**told, "dice": percent(dice), "miou": percent(miou),
             "interval": percent_interval(low, high), "parameters": row["parameters"]}  # fmt: skip
 
 

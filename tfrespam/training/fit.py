@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfrespam import cli
 from tfrespam.config import AugmentConfig, Experiment
 from tfrespam.data import pairs, pipeline
 from tfrespam.data.prepared import find_wider
@@ -61,6 +62,8 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
     recorder = RunRecorder(folder, average)
     done = distribution.restore(model, average, recorder, devices)
     augment = NO_CHANGE if experiment.data.protocol == "paper" else experiment.augment
+    if experiment.data.protocol == "paper" and experiment.augment != AugmentConfig():
+        cli.console.print("note: settings of augment change nothing under protocol paper, whose copies are augmented")
     source = training_source(experiment, prepared)
     second = experiment.data.second
     _check_pairs(prepared, parts["train"], second)
