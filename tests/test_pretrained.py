@@ -22,7 +22,8 @@ def test_is_small_and_tells_where_it_comes_from(model):
     assert known["data"]["protocol"] == "all" and known["kernels"] == "float16"
     (score,) = known["metrics"].values()
     assert score["n_images"] == 1309 and set(score["leak_audit"].values()) == {0}
-    for fact in ("CC BY 3.0", "not a medical device", "digitised", "8-bit JPEG", "held out by 5 runs"):
+    for fact in ("CC BY 3.0", "not a medical device", "digitised", "8-bit JPEG", "held out by 5 runs",
+                 "scores: 9 films"):  # fmt: skip
         assert fact in card
 
 

@@ -121,6 +121,8 @@ def _training(known: Mapping[str, Any]) -> str:
     source = dataset.get("source") or data.get("dataset")
     lines = [f"- Data set: {data.get('dataset')} (source: {source}), protocol {data.get('protocol')}"]
     lines += [f"- Distinct in training: {counts}; metadata.json holds their hashes, no names"] if counts else []
+    if left_out := data.get("exclude_films"):
+        lines += [f"- Left out of training and of the scores: {len(left_out)} films, {', '.join(left_out)}"]
     lines += [f"- Pictures: {data.get('view')}, context {data.get('context')}, {data.get('image_size')} pixels"]
     lines += [f"- Licence and citation: {SOURCES[data['dataset']][0]}"] if data.get("dataset") in SOURCES else []
     return "\n".join(lines)
