@@ -166,6 +166,12 @@ def test_a_fill_beyond_its_bounds_costs_what_it_is_beyond():
     assert (low - plain, high - plain) == pytest.approx((0.2, 0.1), abs=1e-6)
 
 
+@pytest.mark.parametrize("value", [-1, "2", True, None])
+def test_options_are_numbers_of_0_or_more(value):
+    with pytest.raises(ValueError, match="Options of loss 'focal' must be numbers of 0 or more. Received: {'gamma': "):
+        losses.get_loss("focal", gamma=value)
+
+
 def test_options_and_serialisation_round_trip():
     masks = _masks()
     probabilities = _probabilities(masks)

@@ -104,7 +104,7 @@ class TrainingConfig:
         learning_rate: Peak learning rate.
         schedule: "constant", or "cosine" (decay to zero after the warm-up).
         warmup_epochs: Linear rise of the learning rate from zero.
-        optimizer: "adam" or "adamw".
+        optimizer: "adam", "adamw" or "sgd".
         weight_decay: Decoupled weight decay, adamw only.
         clip_norm: Largest global gradient norm; 0 switches clipping off.
         loss: A name of `tfrespam.losses`, such as "bce", "dice", "iou" or "bce_dice"; "box" learns from the masks'

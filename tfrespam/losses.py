@@ -19,12 +19,18 @@ the pixels of one picture overflow float16.
 | boundary | bce, weight 5 within 3 pixels of the outline | after Ronneberger 2015, doi 10.1007/978-3-319-24574-4_28 |
 | projection | 1 - Dice of rows and columns with the mask's box | Tian 2021, doi 10.1109/CVPR46437.2021.00540 |
 
+Options, each 0 or more: `foreground` (share of the mass) of weighted_bce; `alpha`, `gamma` of focal; `misses`,
+`false_alarms` of tversky; `dice_weight` of bce_dice; `share` (of dice) of dice_iou; `exponent` of log_dice, which takes
+each image's Dice where the source takes the batch's mean; `radius` in pixels of log_dice_outline and boundary, and
+`weight` of the latter; `least_fill`, `most_fill` (share of the box that is mass) of projection.
+
 The loss `box` of the stage `train` is `projection` and beside it `tfrespam.affinity`: boxes instead of masks.
 
 An empty mask with an empty prediction costs 0 in each of them.
 """
 
 import inspect
+import numbers
 
 import keras
 from keras import ops
@@ -174,6 +180,10 @@ def loss_names() -> tuple[str, ...]:
     return tuple(_LOSSES)
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 @keras.saving.register_keras_serializable("tfrespam")
 class PerImageLoss(keras.losses.Loss):
     """Mean over images of a loss of one image.
@@ -198,6 +208,9 @@ class PerImageLoss(keras.losses.Loss):
         unknown = [option for option in options or () if option not in known]
         if unknown:
             raise ValueError(f"Options of loss {loss!r}: {', '.join(known) or 'none'}. Received: {', '.join(unknown)}")
+        wrong = {option: value for option, value in (options or {}).items() if not (_is_number(value) and value >= 0)}
+        if wrong:
+            raise ValueError(f"Options of loss {loss!r} must be numbers of 0 or more. Received: {wrong}")
         self.loss = loss
         self.options = dict(options or {})
 

@@ -3,8 +3,8 @@
 Two SegNets in a row. Each level of the second encoder also gets the feature of equal size from the first decoder.
 
 The paper's text was not available: the layers follow a third party's Keras build of that name (63.16 M parameters).
-Departures: a sigmoid where that build has a clipped ReLU; no bias in front of batch normalisation; all convolutions
-undilated but the last, which has rate 3 as in that build.
+Departures: a sigmoid where that build has a clipped ReLU; no bias in front of batch normalisation, whose constants are
+PyTorch's; all convolutions undilated but the last, which has rate 3 as in that build.
 """
 
 import keras

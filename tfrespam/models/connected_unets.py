@@ -3,8 +3,8 @@
 Two U-Nets of 32 to 512 channels in a row, ASPP at both bottoms and before the output. Each level of the second
 encoder also gets the decoded feature of equal size of the first U-Net. As in the released code (20.04 M parameters).
 
-Departures: PyTorch's constants in batch normalisation. The paper's figure also speaks of an ASPP between the two
-U-Nets, which the released plain code leaves out: option `aspp_between`.
+Departures: PyTorch's constants in batch normalisation; no bias in front of it within ASPP. The paper's figure also
+speaks of an ASPP between the two U-Nets, which the released plain code leaves out: option `aspp_between`.
 """
 
 import keras

@@ -4,10 +4,11 @@ A U-Net whose skip and deep features are weighed by squeeze-and-excitation and a
 encoder levels 2 to 4 and decoder levels 4 to 2, are learnt under supervision of their own (the encoder's of the
 mass's boundary, the decoder's of the mass) and take part in the output. As in the authors' code (31.62 M parameters).
 
-Departures: one output, a sigmoid; no bias in front of batch normalisation; the side maps are outputs of the model
-instead of tensors caught by the loss. The published loss is `training: {loss: log_dice, side_loss: log_dice,
-side_decay_epochs: 100}`, without its term for the fused feature, 70 maps that are compared with one mask. The dense-CRF
-post-processing is no part of the network: `python -m tfrespam.evaluate --postprocessing dense_crf`.
+Departures: one output, a sigmoid; no bias in front of batch normalisation, whose constants are PyTorch's; the side maps
+are outputs of the model instead of tensors caught by the loss. The published loss is `training: {loss: log_dice,
+side_loss: log_dice, side_decay_epochs: 100}`, of each image's Dice instead of the batch's mean, and without its term
+for the fused feature, 70 maps that are compared with one mask. The dense-CRF post-processing is no part of the network:
+`python -m tfrespam.evaluate --postprocessing dense_crf`.
 """
 
 import keras
