@@ -7,6 +7,7 @@ from tfrespam.affinity import Affinity
 from tfrespam.config import TrainingConfig
 from tfrespam.errors import UserError
 from tfrespam.losses import PerImageLoss, bounding_box, get_loss
+from tfrespam.training.optimizer import inner
 
 PROJECTION = ("least_fill", "most_fill")
 PAIRS = ("affinity", "warmup_epochs", "contrast", "distance")
@@ -45,8 +46,7 @@ class BoxSupervision(keras.Model):
 
     def strength(self):
         """The pairwise term's weight now. The optimizer counts the steps, and is restored with a run that goes on."""
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)  # mixed_float16 wraps it
-        steps = ops.cast(optimizer.iterations, "float32")
+        steps = ops.cast(inner(self.optimizer).iterations, "float32")
         return self.affinity * ops.minimum(steps / self.warmup_steps, 1.0)
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfrespam.config import Experiment, TrainingConfig
 from tfrespam.errors import UserError
+from tfrespam.training.optimizer import inner
 from tfrespam.workplace import Workplace, workplace
 
 
@@ -119,7 +120,7 @@ def synchronize_batch_statistics(model: keras.Model) -> None:
 
 def clip_the_sum(optimizer: keras.optimizers.Optimizer) -> None:
     """Clips the gradient of the whole step. Keras clips each device's share of it before it adds them up."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # mixed_float16 wraps the one that clips
+    optimizer = inner(optimizer)
     clip, add = optimizer._clip_gradients, optimizer._all_reduce_sum_gradients
     optimizer._clip_gradients = lambda gradients: clip([total for total, _ in add((each, None) for each in gradients)])
     optimizer._all_reduce_sum_gradients = lambda pairs: pairs

@@ -9,10 +9,12 @@ import functools
 import keras
 import tensorflow as tf
 
+from tfrespam.training.optimizer import inner
+
 
 def fuse_update(optimizer: keras.optimizers.Optimizer) -> None:
     """Lets Adam and AdamW update float32 weights in the kernel; other optimizers stay as they are."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # mixed_float16 wraps it
+    optimizer = inner(optimizer)
     if isinstance(optimizer, keras.optimizers.Adam) and not optimizer.amsgrad:  # AdamW is an Adam
         optimizer.update_step = functools.partial(_update, optimizer, optimizer.update_step)
 

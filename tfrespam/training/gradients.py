@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from tfrespam.training.optimizer import inner
+
 
 class GradientNorms:
     """Mean and largest global norm of the gradients since `reset`, before clipping; the step itself is unchanged.
@@ -12,17 +14,17 @@ class GradientNorms:
     """
 
     def __init__(self, optimizer: keras.optimizers.Optimizer):
-        inner = getattr(optimizer, "inner_optimizer", optimizer)  # mixed_float16 scales what the outer one gets
+        optimizer = inner(optimizer)  # an outer one gets scaled gradients
         self._total, self._largest, self._steps = (
             keras.Variable(0.0, trainable=False, dtype="float32", aggregation=kind, name=f"gradient_norm_{name}")
             for name, kind in (("total", "mean"), ("largest", "mean"), ("steps", "mean")))
-        apply = inner.apply
+        apply = optimizer.apply
 
         def measured(grads, trainable_variables=None):
             self._add(grads)
             return apply(grads, trainable_variables)
 
-        inner.apply = measured
+        optimizer.apply = measured
 
     def _add(self, grads) -> None:
         squares = [ops.sum(ops.square(ops.cast(_dense(grad), "float32"))) for grad in grads if grad is not None]

@@ -29,3 +29,8 @@ def optimizer(config: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.
     if config.optimizer == "adamw":
         return keras.optimizers.AdamW(rate, beta_1=config.momentum, weight_decay=config.weight_decay, **options)
     return keras.optimizers.Adam(rate, beta_1=config.momentum, **options)
+
+
+def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer that counts steps, clips and updates: under mixed_float16 Keras wraps one that scales losses."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -7,6 +7,7 @@ from keras import ops
 
 from tfrespam.errors import UserError
 from tfrespam.losses import outline
+from tfrespam.training.optimizer import inner
 
 MAIN = "probability"
 
@@ -53,8 +54,7 @@ class SideSupervision(keras.Model):
         """weight(e). The optimizer counts the steps, and is restored with a run that goes on."""
         if not self.decay_epochs:
             return 1.0
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)  # mixed_float16 wraps it
-        epoch = ops.cast(optimizer.iterations // self.steps_per_epoch, "float32")
+        epoch = ops.cast(inner(self.optimizer).iterations // self.steps_per_epoch, "float32")
         return ops.square(ops.maximum(1.0 - epoch / self.decay_epochs, 0.0))
 
 
