@@ -16,6 +16,7 @@ import numpy as np
 import scipy.ndimage
 
 from tfrespam import cli, runtime
+from tfrespam.config import DataConfig, Experiment
 from tfrespam.errors import UserError
 from tfrespam.evaluation import confusion, statistics
 from tfrespam.files import write_csv
@@ -57,7 +58,6 @@ def agreement(probabilities: dict[str, np.ndarray], reference: np.ndarray, patie
 def outlined(models: Sequence[str], data_dir: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """What `agreement` takes, from exported models: the pictures are those of their validation split."""
     runtime.load_tensorflow()
-    from tfrespam.config import DataConfig
     from tfrespam.data import pipeline, prepared, protocols
     from tfrespam.serving import saved_model
 
@@ -74,15 +74,15 @@ def outlined(models: Sequence[str], data_dir: str) -> tuple[dict[str, np.ndarray
     return probabilities, np.concatenate([masks[..., 0] > 0 for _, masks in batches]), found.table["patient_id"][judged]
 
 
-def report(*models: str, data_dir: str = "datasets", output: str = "") -> None:
+def report(*models: str, data_dir: str | None = None, output: str = "") -> None:
     """What limits a score, the networks or the reference: how well networks agree on held-out pictures.
 
     Args:
         models: Folders of exported models.
-        data_dir: Home of the prepared data sets.
+        data_dir: Home of the prepared data sets (default: $TFRESPAM_DATA_DIR, or datasets/).
         output: File for the table, as CSV (default: none is written).
     """
-    rows = agreement(*outlined(models, data_dir))
+    rows = agreement(*outlined(models, data_dir or Experiment().data_dir))
     for row in rows:
         print("{first} | {second} | {dice:.4f} ({low:.4f}-{high:.4f}), in place {in_place:.4f}".format(**row))
     alone = [row["dice"] for row in rows if row["second"] == "reference" and row["first"] != MEAN]

@@ -87,6 +87,45 @@ def test_unknown_keys_of_a_file_are_errors(tmp_path, calls, capsys):
     assert "treshold" in capsys.readouterr().err
 
 
+def listed(*inputs: str, held_out: tuple[str, ...] = (), box: tuple[int, int, int, int] | None = None,
+           fold: int = 0) -> None:  # fmt: skip
+    """Takes lists."""
+    stage.calls.append((inputs, held_out, box, fold))
+
+
+@pytest.mark.parametrize(("args", "expected"), [
+    (("a", "--held_out", "b", "c", "--fold", "2"), (("a",), ("b", "c"), None, 2)),
+    (("a", "--held_out", "[b,c]"), (("a",), ("b", "c"), None, 0)),
+    (("a", "--held_out", "b"), (("a",), ("b",), None, 0)),
+    (("a", "--box", "1", "2", "3", "4", "--fold", "2"), (("a",), (), (1, 2, 3, 4), 2)),
+    (("--box", "1", "2", "3", "4", "a"), (("a",), (), (1, 2, 3, 4), 0)),
+    (("a", "--box", "1,2,3,4", "--fold", "2"), (("a",), (), (1, 2, 3, 4), 2)),
+])  # fmt: skip
+def test_lists_end_where_the_next_option_begins(calls, args, expected):
+    cli.run(listed, args)
+    assert calls == [expected]
+
+
+def test_a_list_takes_no_starred_argument_in_silence(capsys):
+    run(listed, "--held_out", "b", "c", "a")  # all three are its own
+    assert "the following arguments are required: inputs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "named"), [
+    ("output:\nfold: 1\n", "arguments are required: output"), ("output: x\nthreshold:\n", "--threshold has no value"),
+])  # fmt: skip
+def test_a_key_without_a_value_is_told(tmp_path, capsys, text, named):
+    (tmp_path / "c.yaml").write_text(text)
+    assert run(stage, "--config", str(tmp_path / "c.yaml")) == 2 and named in capsys.readouterr().err
+    (tmp_path / "c.yaml").write_text("output: x\nfold:\n")  # which may be left out
+    cli.run(stage, ["--config", str(tmp_path / "c.yaml")])
+
+
+def test_what_an_optional_option_expects_is_told_without_jargon(capsys):
+    run(stage, "--output", "x", "--fold", "y")
+    assert capsys.readouterr().err.startswith('error: option "fold": Expected a int. Got value: y. --help')
+
+
 def test_help_tells_what_the_docstring_tells(capsys):
     assert run(stage, "--help") == 0
     told = capsys.readouterr().out

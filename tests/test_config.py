@@ -120,6 +120,14 @@ def test_files_with_unknown_keys_or_no_sense_are_refused(tmp_path, text):
         parsed("--config", str(tmp_path / "a.yaml"))
 
 
+@pytest.mark.parametrize("text", ["data: {fold: }", "training: {epochs: }", "model: {options: }", "name: x\nseed:",
+                                  "name: x\ndata:"])  # fmt: skip
+def test_keys_without_a_value_are_told(tmp_path, text):
+    (tmp_path / "e.yaml").write_text(text)
+    with pytest.raises(UserError, match="has no value|must hold options of its own"):
+        parsed("--config", str(tmp_path / "e.yaml"))
+
+
 def test_data_of_another_version_are_read_as_far_as_they_are_known():
     """metadata.json has lists for tuples, and may have settings that only a later version knows."""
     written = {"dataset": "cbis", "exclude_films": ["P_1_LEFT_CC"], "of_a_later_version": 3}

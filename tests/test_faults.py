@@ -122,7 +122,9 @@ def test_an_export_onto_a_full_disk_keeps_the_versions_before(trained, tmp_path,
 
 
 @pytest.mark.parametrize(("number", "word"), [(errno.ENOSPC, "Free some space"), (errno.EDQUOT, "quota"),
-                                              (errno.EROFS, "can be written to"), (errno.EIO, "does not work")])
+                                              (errno.EROFS, "can be written to"), (errno.ENOTDIR, "is a file"),
+                                              (errno.EISDIR, "folder where"), (errno.ENAMETOOLONG, "shorter"),
+                                              (errno.EEXIST, "something else"), (errno.EIO, "does not work")])
 def test_the_systems_errors_are_told_with_the_file(tmp_path, number, word):
     with pytest.raises(OSError) as caught, whole_file(tmp_path / "a.json"):
         raise OSError(number, "")

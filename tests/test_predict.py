@@ -16,8 +16,8 @@ from tfrespam.errors import UserError
 from tfrespam.evaluation.overlay import PREDICTION
 from tfrespam.predict import FIELDS, predict
 from tfrespam.serving import saved_model
-from tfrespam.serving.cases import ENDINGS
 from tfrespam.serving.signatures import export_archive
+from tfrespam.serving.written import PICTURES
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +63,9 @@ def test_segments_every_kind_at_its_own_size(exported, tmp_path):
         "deep": (40, 60), "ünï çode": (50, 30), "scan": (33, 45), "1.2.840.99": (64, 32), "same_deep": (21, 21),
     }  # fmt: skip
     assert {row["status"] for row in rows.values()} == {"ok"} and list(rows["deep"]) == list(FIELDS)
-    assert len(os.listdir(output)) == len(rows) * len(ENDINGS) + 1
+    assert len(os.listdir(output)) == len(rows) * len(PICTURES) + 1
     for name, row in rows.items():
-        mask, probability, overlay = (read(output / f"{name}{ending}") for ending in ENDINGS)
+        mask, probability, overlay = (read(output / f"{name}{ending}") for ending in PICTURES)
         size = int(row["height"]), int(row["width"])
         assert mask.shape == probability.shape == size and overlay.shape == (*size, 3)
         np.testing.assert_array_equal(mask, np.where(probability >= 32768, 255, 0))
@@ -142,6 +142,33 @@ def test_results_of_an_earlier_call_are_not_segmented_again(exported, tmp_path):
     assert list(table(tmp_path)) == ["a"]
     with pytest.raises(UserError, match="nothing but earlier results"):
         predict(str(tmp_path / "a_mask.png"), output=str(tmp_path), model=str(exported))
+
+
+def test_the_users_own_files_are_never_replaced(exported, tmp_path):
+    """As BUSI names them: a reference beside each picture is called what the result would be called."""
+    write(tmp_path / "a.png", blob(20, 20))
+    own = write(tmp_path / "a_mask.png", np.zeros((20, 20), np.uint8)).read_bytes()
+    with pytest.raises(UserError, match="a_mask.png is there and was not written by predict.*another --output"):
+        predict(str(tmp_path / "a.png"), output=str(tmp_path), model=str(exported))
+    assert (tmp_path / "a_mask.png").read_bytes() == own and not (tmp_path / "predictions.csv").exists()
+    predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), model=str(exported))
+
+
+def test_results_in_any_folder_are_no_pictures_and_stay_ours(exported, tmp_path):
+    """Also where the table tells of a later call alone."""
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.png", blob(20, 20))
+        predict(str(tmp_path / f"{name}.png"), output=str(tmp_path / "out"), model=str(exported))
+    predict(str(tmp_path), output=str(tmp_path / "other"), model=str(exported))
+    assert list(table(tmp_path / "other")) == ["a", "b"]
+    predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), model=str(exported))
+    assert (tmp_path / "out" / ".predict.names").exists() and not (tmp_path / "other" / ".predict.names").exists()
+
+
+def test_a_name_as_long_as_file_systems_allow(exported, tmp_path):
+    file = write(tmp_path / f"{'x' * 246}.png", blob(20, 20))
+    predict(str(file), output=str(tmp_path / "out"), model=str(exported))
+    assert list(table(tmp_path / "out").values())[0]["status"] == "ok"
 
 
 def test_without_a_model_the_pretrained_or_else_the_newest_is_taken(exported, tmp_path, monkeypatch):

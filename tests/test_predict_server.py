@@ -18,8 +18,8 @@ from server_process import Server
 from tfrespam.errors import UserError
 from tfrespam.predict import predict
 from tfrespam.serving import client
-from tfrespam.serving.cases import ENDINGS
 from tfrespam.serving.saved_model import read_metadata
+from tfrespam.serving.written import PICTURES
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def table(folder):
 
 
 def results(folder):
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(ENDINGS)}
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(PICTURES)}
 
 
 @pytest.mark.parametrize("kind", ["grpc", "rest"])
@@ -57,7 +57,7 @@ def test_files_are_the_same_to_the_byte_as_without_a_server(server, small_export
     predict(str(pictures), output=str(tmp_path / "local"), model=str(small_export), **options)
     predict(str(pictures), output=str(tmp_path / "served"), server=server.addresses[kind], **options)
     local, served = results(tmp_path / "local"), results(tmp_path / "served")
-    assert local == served and len(local) == 13 * len(ENDINGS)
+    assert local == served and len(local) == 13 * len(PICTURES)
     tables = [(tmp_path / side / "predictions.csv").read_bytes() for side in ("local", "served")]
     assert tables[0] == tables[1]
     assert sorted(os.listdir(tmp_path / "served")) == sorted([*served, "predictions.csv"])

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import inspect
 import io
+import itertools
 import os
 import re
 import shlex
@@ -21,6 +22,11 @@ from tfrespam.faults import outside_fault
 
 # no markup: paths with brackets or colons are shown as they are
 console = Console(stderr=False, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+_OPTIONAL = re.compile(  # what jsonargparse says of a wrong value for an option that may be left out
+    r"\n  Does not validate against any of the Union subtypes\n  Subtypes: .*\n  Errors:\n    - (.*)"
+    r"\n    - Expected a NoneType\n  Given value type: .*\n  Given value: (.*)")
 
 
 def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable | None = None,
@@ -75,6 +81,8 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
         for name, parameter in inspect.signature(stage).parameters.items():
             if dataclasses.is_dataclass(parameter.annotation) and not isinstance(parsed[name], Namespace):
                 raise UserError(f"{name} must hold options of its own. Received: {parsed[name]!r}")
+        _refuse_empty(parsed, {name: known.annotation for name, known in inspect.signature(stage).parameters.items()
+                               if known.kind is not known.VAR_POSITIONAL})  # fmt: skip
         options = parser.instantiate(parsed)
     except UnicodeDecodeError as error:
         raise UserError(f"the --config file must be text in UTF-8 ({error})") from None
@@ -88,6 +96,7 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
 def _readable(message: str, known: Sequence[str]) -> str:
     """jsonargparse's message in our words, with the option that an unknown one looks like."""
     message = re.sub(r"<class '(\w+)'>", r"\1", message.replace("Parser key", "option"))
+    message = _OPTIONAL.sub(_without_none, message)
     message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", message)
     unknown = re.findall(r"(?:unrecognized arguments: --|Option ')([\w.]+)", message)
     near = difflib.get_close_matches(f"--{unknown[0]}", known, n=1) if unknown else []
@@ -95,13 +104,19 @@ def _readable(message: str, known: Sequence[str]) -> str:
     return f"{message}.{meant} --help lists all options"
 
 
+def _without_none(found: re.Match) -> str:
+    """What an option that may be left out expects, without jsonargparse's account of None."""
+    expected, value = found.groups()
+    return f" {expected.partition('. Got')[0]}. Got value: {value}"
+
+
 def _joined(args: list[str], stage: Callable) -> list[str]:
-    """`--box 1 2 3 4` as `--box=[1,2,3,4]`, the way jsonargparse reads it, for arguments of a fixed length."""
+    """`--box 1 2 3 4` as `--box=[1,2,3,4]`, the way jsonargparse reads it; of a tuple of any length, all words."""
     lengths = {f"--{name}": _length(parameter) for name, parameter in inspect.signature(stage).parameters.items()}
     joined, words = [], list(args)
     while words:
         word = words.pop(0)
-        values = words[: lengths.get(word, 0)]
+        values = list(itertools.takewhile(lambda each: not each.startswith("--"), words))[: lengths.get(word, 0)]
         if values and not values[0].startswith(("[", "(")):
             word, words = f"{word}=[{','.join(values)}]", words[len(values) :]
         joined.append(word)
@@ -109,9 +124,21 @@ def _joined(args: list[str], stage: Callable) -> list[str]:
 
 
 def _length(parameter: inspect.Parameter) -> int:
-    """Of the tuple that the parameter takes; 0 when it takes another type."""
+    """Of the tuple that the parameter takes, the longest there is if any will do; 0 when it takes another type."""
     types = (parameter.annotation, *typing.get_args(parameter.annotation))
-    return next((len(typing.get_args(each)) for each in types if typing.get_origin(each) is tuple), 0)
+    parts = next((typing.get_args(each) for each in types if typing.get_origin(each) is tuple), ())
+    return sys.maxsize if Ellipsis in parts else len(parts)
+
+
+def _refuse_empty(values: Any, types: dict[str, Any], prefix: str = "") -> None:
+    """A key without a value, in a YAML file, is None; raises UserError where the type does not allow that."""
+    for name, annotation in types.items():
+        value = values[name]
+        if value is None and annotation is not None and type(None) not in typing.get_args(annotation):
+            raise UserError(f"--{prefix}{name} has no value. Give it one, or take the line out for the default")
+        if dataclasses.is_dataclass(annotation) and value is not None:
+            fields = {field.name: field.type for field in dataclasses.fields(annotation)}
+            _refuse_empty(value, fields, f"{prefix}{name}.")
 
 
 def _switches(stage: Callable, args: list[str]) -> list[str]:

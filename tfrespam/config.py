@@ -231,6 +231,7 @@ _SHARE = (lambda value: 0 <= value < 1, "a number from 0 to below 1")
 _NOT_NEGATIVE = (lambda value: value >= 0, "0 or more")
 _RULES = {
     "name": (is_plain_name, "a plain folder name"),
+    "seed": (lambda v: 0 <= v < 2**32, "a whole number from 0 to below 2^32"),
     "data.context": (lambda v: v >= 1, "a number of at least 1"),
     "data.image_size": (lambda v: v >= 32 and v % 32 == 0, "a multiple of 32, at least 32"),
     "data.fold": (lambda v: 0 <= v <= 4, "a fold from 0 to 4"),

@@ -22,6 +22,8 @@ def demo(model: str | None = None, models_dir: str = "saved_models", host: str =
     """
     if upload_mb < 1:
         raise UserError(f"--upload_mb must be 1 or more. Received: {upload_mb}")
+    if not 0 <= (port or 0) < 2**16:
+        raise UserError(f"--port must be a number from 0 to 65535. Received: {port}")
     from tfrespam import runtime
 
     offered = _models(models_dir, model)

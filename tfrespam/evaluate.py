@@ -56,6 +56,8 @@ def evaluate(
         from tfrespam.evaluation.dense_crf import DenseCRF, Refined
 
         exported = Refined(exported, DenseCRF())
+    if fold is not None and not 0 <= fold <= 4:
+        raise UserError(f"--fold must be a fold from 0 to 4. Received: {fold}")
     data = _data_config(exported.metadata, protocol, fold, dataset)
     prepared = choose(data_dir or Experiment().data_dir, data, named=dataset is not None)
     folder = Path(output)
@@ -117,6 +119,9 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     audit = protocols.leak_audit(prepared.table, judged, metadata.get("trained_on"))
     if split != "train":
         protocols.refuse_leaks(audit, data.protocol, split)
+    if prepared.name != metadata.get("data", {}).get("dataset", prepared.name) and not judged.all():
+        cli.console.print(f"judging {judged.sum()} of {len(judged)} examples, the {split} part of fold {data.fold}; "
+                          "--protocol all --split train judges all that are on no test list")
     if threshold is None:
         threshold = metadata.get("film_threshold" if _scans(exported, prepared) else "threshold", 0.5)
     table = {name: values[judged] for name, values in prepared.table.items()}
@@ -137,6 +142,7 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     origin = {"data_sha256": prepared.digest, "machine": provenance.machine(), "settings": settings}
     summary = {**summarise(rows, trivial, context), **origin}
     (output / "summary.json").unlink(missing_ok=True)  # what is written below is a judgement only with it
+    (output / "candidates.csv").unlink(missing_ok=True)
     if findings:
         summary["detection"] = {"score": "max", **detection.detection_scores(findings, table["patient_id"])}
         write_csv(output / "candidates.csv", detection.candidate_rows(table["film_id"], findings), detection.FIELDS)

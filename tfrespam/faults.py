@@ -13,6 +13,10 @@ _ADVICE = {
     errno.EPERM: "Choose a folder that you may read and write, or change its permissions",
     errno.EIO: "The disk, or the network that it hangs on, does not work as it should",
     errno.ESTALE: "The network disk has gone away; wait for it",
+    errno.ENOTDIR: "A part of that path is a file. Choose another one",
+    errno.EISDIR: "There is a folder where a file belongs. Rename it, or choose another place",
+    errno.EEXIST: "There is something else where it belongs. Rename it, or choose another place",
+    errno.ENAMETOOLONG: "Choose shorter names of files and folders",
     errno.EMFILE: "Raise the limit on open files (ulimit -n)",
 }
 

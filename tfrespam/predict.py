@@ -36,7 +36,8 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
 
     Args:
         inputs: Pictures, folders (searched with their subfolders) or globs.
-        output: Folder for <name>_mask.png, <name>_probability.png, <name>_overlay.png and predictions.csv.
+        output: Folder for <name>_mask.png, <name>_probability.png, <name>_overlay.png and predictions.csv, which tells
+            of the last call. Pictures of earlier calls are replaced where they have the same name, other files never.
         model: Folder of an exported model (default: models_dir/pretrained, or else the newest under models_dir, or
             else the pretrained one that comes with tfrespam). With --server only what is known about it is taken from
             there; without it the served network counts as one that was trained on crops.
@@ -60,6 +61,7 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     """
     from tfrespam.files import only_one, write_csv
     from tfrespam.serving import cases as on_their_way
+    from tfrespam.serving import written
     from tfrespam.serving.dicom_out import Wanted
 
     cli.check_threshold(threshold)
@@ -67,7 +69,7 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     if box is not None and server is not None and model is None:
         raise UserError("--box with --server needs --model, the exported folder: a server does not tell which margin "
                         "its network was trained with")
-    cases = on_their_way.find(inputs, Path(output))
+    cases = on_their_way.find(inputs)
     segmenter, place = _segmenter(model, models_dir, server, served_name, ca, timeout)
     _check_box(box, cases, segmenter.metadata)
     settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
@@ -76,8 +78,11 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder, "Wait for it, or choose another --output"):
+        endings = written.PICTURES + (written.OBJECTS if any(settings["dicom"]) else ())
+        written.claim(folder, [case.name for case in cases], endings)
         rows = _predict(cases, segmenter, folder, settings, batch_size, 1 if server is None else IN_FLIGHT)
         write_csv(folder / "predictions.csv", rows, FIELDS)
+        written.settle(folder)
     _say(cases, rows, place, output)
 
 
@@ -209,9 +214,9 @@ def _predict(cases: "list[Case]", model: "Segmenter", folder: Path, settings: di
 
 def _earlier(case: "Case", journal: "Journal", folder: Path) -> dict | None:
     """The case's row by an earlier call that was not finished, while what that call wrote is still there."""
-    from tfrespam.serving.cases import ENDINGS
+    from tfrespam.serving.written import PICTURES
 
-    there = all((folder / f"{case.name}{ending}").is_file() for ending in ENDINGS)
+    there = all((folder / f"{case.name}{ending}").is_file() for ending in PICTURES)
     return journal.row(case.file, case.name) if there else None
 
 
@@ -221,9 +226,9 @@ def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
 
     from tfrespam.evaluation.extent import extent
     from tfrespam.evaluation.overlay import draw_contour, grey_to_rgb
-    from tfrespam.serving.cases import ENDINGS
     from tfrespam.serving.dicom_out import write_objects
     from tfrespam.serving.inputs import kind
+    from tfrespam.serving.written import PICTURES
 
     row = {"file": case.file, "name": case.name}
     if case.fault:
@@ -232,7 +237,7 @@ def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
     probability, mask = _decoded(case.segmentation, threshold)
     overlay = draw_contour(grey_to_rgb(case.picture.pixels), mask)
     mask_png = case.segmentation.mask_png if threshold is None else _png(mask.astype("uint8") * 255)
-    for ending, data in zip(ENDINGS, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
+    for ending, data in zip(PICTURES, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
         _write(folder / f"{case.name}{ending}", data)
     if any(settings["dicom"]) and kind(case.file) == "DICOM":
         try:

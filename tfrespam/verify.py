@@ -26,6 +26,8 @@ def verify(*runs: str, data_dir: str | None = None, output: str | None = None, t
         tolerance: Largest difference of a score that counts as none; above 0, weights may differ. Another machine or
             other versions seldom give the same bits.
     """
+    if not tolerance >= 0:
+        raise UserError(f"--tolerance must be 0 or more. Received: {tolerance}")
     for run in runs:
         _verify(Path(run), data_dir, output, tolerance)
 

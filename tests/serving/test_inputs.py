@@ -23,7 +23,6 @@ def test_find_takes_files_folders_and_globs_each_file_once(tmp_path):
     assert inputs.find([str(tmp_path)]) == [first, second]
     assert inputs.find([str(second), str(tmp_path), str(tmp_path / "*.png")]) == [second, first]
     assert inputs.find([str(tmp_path / "**" / "*.jpg")]) == [second]
-    assert inputs.find([str(tmp_path)], leave_out=[first]) == [second]
 
 
 def test_find_knows_pictures_without_a_suffix_and_keeps_damaged_ones_that_have_one(tmp_path):

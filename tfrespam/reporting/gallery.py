@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from tfrespam.config import DataConfig
+from tfrespam.config import DataConfig, Experiment
 from tfrespam.data.prepared import COPIES, Prepared, find
 from tfrespam.errors import UserError
 from tfrespam.evaluation.confusion import binarise
@@ -74,10 +74,12 @@ def draw(judged: Judged, rows: Sequence[dict[str, str]], model: Path, data_dir: 
 
 def _prepared(judged: Judged, metadata: dict, data_dir: str | None) -> Prepared:
     data = DataConfig.of(judged.config.get("data") or metadata.get("data") or {})
-    home = data_dir or judged.config.get("data_dir")
-    if not home:
-        raise UserError("where the data set lies is unknown: name it with --data_dir")
-    return find(home, data, COPIES if data.protocol == "paper" else 1)
+    home = data_dir or judged.config.get("data_dir") or Experiment().data_dir
+    found = find(home, data, COPIES if data.protocol == "paper" else 1)
+    if found.digest != judged.summary.get("data_sha256", found.digest):
+        raise UserError(f"these scores are of other examples than those in {found.path}: the model was judged on a "
+                        "data set that it was not trained on, or which has been prepared anew since")
+    return found
 
 
 def _table(prepared: Prepared) -> list[dict]:

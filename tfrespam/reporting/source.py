@@ -53,7 +53,7 @@ def read(folder: Path) -> Judged:
         calibration = ProbabilityCounts.from_rows(counts) if counts else None
         return Judged(folder, summary, _rows(files / "per_image.csv"), numbers, yaml.safe_load(text) or {}, text,
                       calibration)  # fmt: skip
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"{folder} is no finished run: expected summary.json and per_image.csv, {error.filename} is "
                         "missing. Train to the end, or name the output of evaluate or compare") from None  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:

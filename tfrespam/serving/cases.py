@@ -7,11 +7,9 @@ from typing import Any, Literal, Protocol
 
 from tfrespam.data.crop import Box
 from tfrespam.errors import UserError
-from tfrespam.serving import inputs, region
+from tfrespam.serving import inputs, region, written
 from tfrespam.serving.failures import PictureRefusedError, ServingError
 from tfrespam.serving.saved_model import Segmentation
-
-ENDINGS = ("_mask.png", "_probability.png", "_overlay.png")
 
 
 class Segmenter(Protocol):
@@ -39,13 +37,13 @@ class Case:
     square: Box | None = None  # around the user's box
 
 
-def find(named: Sequence[str], folder: Path) -> list[Case]:
-    """The files to segment; what an earlier call wrote into `folder` is none of them."""
-    earlier = [file for pattern in (*(f"*{ending}" for ending in ENDINGS), "*_seg.dcm", "*_probability.dcm", "*_sr.dcm")
-               for file in folder.glob(pattern)]  # fmt: skip
-    files = inputs.find(named, leave_out=earlier)
+def find(named: Sequence[str]) -> list[Case]:
+    """The files to segment; what earlier calls wrote is none of them."""
+    found = inputs.find(named)
+    earlier = set().union(*map(written.files, {file.parent for file in found}))
+    files = [file for file in found if file not in earlier]
     if not files:
-        raise UserError(f"--output {folder} holds nothing but earlier results: expected pictures to segment")
+        raise UserError(f"{', '.join(named)} holds nothing but earlier results: expected pictures to segment")
     return [Case(file, name) for file, name in zip(files, inputs.names(files), strict=True)]
 
 

@@ -28,13 +28,12 @@ class Picture:
     spacing_mm: float  # NaN when unknown
 
 
-def find(inputs: Sequence[str], leave_out: Iterable[Path] = ()) -> list[Path]:
+def find(inputs: Sequence[str]) -> list[Path]:
     """Files that `inputs` (files, folders, globs) name, each once, in the order named.
 
     Folders are searched with their subfolders for whatever is a PNG, JPEG, TIFF or DICOM file by its first bytes or
-    by its suffix; hidden files and those in `leave_out` are passed over. Raises UserError for an input without any.
+    by its suffix; hidden files are passed over. Raises UserError for an input without any.
     """
-    left_out = {path.resolve() for path in leave_out}
     found: dict[Path, Path] = {}
     for given in inputs:
         paths = [Path(given)] if os.path.exists(given) else sorted(map(Path, glob.glob(given, recursive=True)))
@@ -43,13 +42,13 @@ def find(inputs: Sequence[str], leave_out: Iterable[Path] = ()) -> list[Path]:
         files = [file for path in paths for file in (_search(path) if path.is_dir() else [path])]
         if not files:
             raise UserError(f"{given} holds no PNG, JPEG, TIFF or DICOM file")
-        found |= {file.resolve(): found.get(file.resolve(), file) for file in files if file.resolve() not in left_out}
+        found |= {file.resolve(): found.get(file.resolve(), file) for file in files}
     return list(found.values())
 
 
 def names(files: Sequence[Path]) -> list[str]:
     """A name for each file's outputs: its own without suffix, and with its folders' where two would be the same."""
-    plain = [_stem(file) for file in files]
+    plain = [_shortened(_stem(file)) for file in files]
     longer = [_folders_and_name(file, files) for file in files]
     chosen = [long if _count(plain)[short.casefold()] > 1 else short for short, long in zip(plain, longer, strict=True)]
     taken: set[str] = set()
@@ -121,7 +120,11 @@ def _stem(file: Path) -> str:
 def _folders_and_name(file: Path, files: Sequence[Path]) -> str:
     common = os.path.commonpath([other.absolute().parent for other in files])
     parts = file.absolute().relative_to(common).parts
-    name = "_".join([*parts[:-1], _stem(file)])
+    return _shortened("_".join([*parts[:-1], _stem(file)]))
+
+
+def _shortened(name: str) -> str:
+    """Its end, as long as file systems allow for."""
     return os.fsdecode(os.fsencode(name)[-LONGEST_NAME:].lstrip(_MIDDLE_OF_LETTER))
 
 

@@ -114,7 +114,8 @@ def locate(path: str | os.PathLike) -> Path:
         raise UserError(f"no exported model: expected a folder of saved_models/. Received: {path}")
     found = [version for version in versions(path) if is_saved_model(path / str(version))]
     if not found:
-        raise UserError(f"{path} holds no exported model: expected saved_model.pb in it or in a numbered subfolder")
+        raise UserError(f"{path} holds no exported model: expected saved_model.pb in it or in a numbered subfolder. A "
+                        "training run is exported with: python -m tfrespam.export RUN")  # fmt: skip
     return path / str(found[-1])
 
 

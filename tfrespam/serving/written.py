@@ -1,0 +1,60 @@
+"""Which files of a folder `predict` has written: those it may replace, and those that are no pictures to segment."""
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from tfrespam.errors import UserError
+from tfrespam.files import whole_file
+
+PICTURES = ("_mask.png", "_probability.png", "_overlay.png")  # of each case
+OBJECTS = ("_seg.dcm", "_probability.dcm", "_sr.dcm")  # of DICOM files, where they are asked for
+_NAMES = ".predict.names"  # of calls that were killed, and of those before the last, of which predictions.csv tells
+
+
+def files(folder: Path) -> set[Path]:
+    """What earlier calls have written into `folder`, or were about to when they were killed."""
+    return {folder / f"{name}{ending}" for name in _names(folder) for ending in PICTURES + OBJECTS}
+
+
+def claim(folder: Path, names: Iterable[str], endings: Iterable[str]) -> None:
+    """Notes that `names` with `endings` will be written into `folder`.
+
+    Raises:
+        UserError: There is such a file, and it is not an earlier call's.
+    """
+    known, names = _names(folder), list(names)
+    for name in names:
+        for path in (folder / f"{name}{ending}" for ending in endings):
+            if name not in known and path.exists():
+                raise UserError(f"{path} is there and was not written by predict, which would replace it. Choose "
+                                "another --output")  # fmt: skip
+    with whole_file(folder / _NAMES) as temporary:
+        temporary.write_text(json.dumps(sorted(known.union(names))), encoding="utf-8")
+
+
+def settle(folder: Path) -> None:
+    """Forgets the notes where predictions.csv, just written, tells it all."""
+    if _noted(folder / _NAMES) <= _tabulated(folder / "predictions.csv"):
+        (folder / _NAMES).unlink(missing_ok=True)
+
+
+def _names(folder: Path) -> set[str]:
+    return _noted(folder / _NAMES) | _tabulated(folder / "predictions.csv")
+
+
+def _noted(file: Path) -> set[str]:
+    try:
+        return set(map(str, json.loads(file.read_text(encoding="utf-8"))))
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
+        return set()
+
+
+def _tabulated(file: Path) -> set[str]:
+    """By versions that noted no names."""
+    try:
+        with open(file, newline="", encoding="utf-8") as table:
+            return {row["name"] for row in csv.DictReader(table) if row.get("name")}
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, csv.Error):
+        return set()
