@@ -98,6 +98,16 @@ def test_outlines_are_those_of_the_exported_model(trained, prepared):
     assert not cyan[:, : gallery.SIDE].any() and cyan[:, gallery.SIDE :].any()
 
 
+def test_pictures_of_another_data_set_are_not_drawn_under_these_scores(trained, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained[1], folder)
+    summary = json.loads((folder / "summary.json").read_text())
+    (folder / "summary.json").write_text(json.dumps(summary | {"data_sha256": "other"}))
+    report(str(folder), output=str(tmp_path / "out.html"))
+    page = Page((tmp_path / "out.html").read_text())
+    assert "these scores are of other examples than those in" in page.text and not page.images
+
+
 def test_runs_without_pictures_model_or_curves_are_reported_too(tmp_path):
     folder = write_run(tmp_path / "e" / "r<b>&", {f"p{place} 1": (40 - 4 * place, 3, 4 * place) for place in range(10)})
     (folder / "history.csv").unlink()
