@@ -227,7 +227,9 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(prepared, data_dir, tmp_
     assert len(history(tmp_path / "cut")) == 2
     assert_same_bits(fitted(experiment, prepared, tmp_path / "cut").get_weights(), whole)
     for cut, uncut in zip(history(tmp_path / "cut"), history(tmp_path / "whole"), strict=True):
-        assert cut == pytest.approx(uncut, rel=1e-6)  # sums over validation have been seen to differ in their last bit
+        # this one sum has once been seen to differ in its last bit; all else is the same to the bit
+        assert cut.pop("val_loss") == pytest.approx(uncut.pop("val_loss"), rel=1e-6)
+        assert cut == uncut
     assert_same_bits(weights(tmp_path / "cut" / "best.keras"), weights(tmp_path / "whole" / "best.keras"))
     # killed after the last epoch, before last.keras was written
     assert_same_bits(fitted(experiment, prepared, tmp_path / "cut").get_weights(), whole)

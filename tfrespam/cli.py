@@ -66,7 +66,8 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
     summary = (description or inspect.getdoc(stage)).partition("\n\nArgs:")[0]
     parser = ArgumentParser(description=summary, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", action="config", help="YAML file with values for the options below.")
-    several = [p.name for p in inspect.signature(stage).parameters.values() if p.kind is p.VAR_POSITIONAL]
+    parameters = inspect.signature(stage).parameters
+    several = [name for name, known in parameters.items() if known.kind is known.VAR_POSITIONAL]
     for name in several:
         parser.add_argument(name, nargs="+", metavar=name.removesuffix("s").upper(), help="One or more.")
     add = parser.add_class_arguments if inspect.isclass(stage) else parser.add_function_arguments
@@ -78,18 +79,17 @@ def parse(stage: Callable, args: Sequence[str] | None = None, description: str |
         parser.set_defaults(defaults)
     try:
         parsed = parser.parse_args(_joined(args, stage))
-        for name, parameter in inspect.signature(stage).parameters.items():
+        for name, parameter in parameters.items():
             if dataclasses.is_dataclass(parameter.annotation) and not isinstance(parsed[name], Namespace):
                 raise UserError(f"{name} must hold options of its own. Received: {parsed[name]!r}")
-        _refuse_empty(parsed, {name: known.annotation for name, known in inspect.signature(stage).parameters.items()
-                               if known.kind is not known.VAR_POSITIONAL})  # fmt: skip
+        _refuse_empty(parsed, {name: known.annotation for name, known in parameters.items() if name not in several})
         options = parser.instantiate(parsed)
     except UnicodeDecodeError as error:
         raise UserError(f"the --config file must be text in UTF-8 ({error})") from None
     except ArgumentError as error:
         known = [name for action in parser._actions for name in action.option_strings]
         raise UserError(_readable(str(error), known)) from None
-    names = set(inspect.signature(stage).parameters) - set(several)
+    names = set(parameters) - set(several)
     return [value for name in several for value in options[name]], {name: options[name] for name in names}
 
 

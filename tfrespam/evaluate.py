@@ -233,7 +233,7 @@ def _caveats(summary: dict) -> Iterator[str]:
         return
     seen = summary["leak_audit"]["patient"]
     if seen is None:
-        yield ("what the model was trained on is not recorded with it: whether it has seen these patients is unknown")
+        yield "what the model was trained on is not recorded with it: whether it has seen these patients is unknown"
     elif seen:
         yield f"{seen} of them show patients that the model was trained on: no score of new patients"
     elif summary["split"] == "validation" and summary.get("settings", {}).get("training", {}).get("select") == "best":
