@@ -34,7 +34,7 @@ ALLOWED = {
 }  # fmt: skip
 # What networks need beside.
 NETWORK_OPS = {"BatchToSpaceND", "Bitcast", "BitwiseAnd", "Conv2DBackpropInput", "DepthToSpace", "ExpandDims",
-               "LeakyRelu", "OneHot", "ResizeBilinear", "SpaceToBatchND", "Tanh", "Tile", "Transpose",
+               "LeakyRelu", "OneHot", "ResizeBilinear", "SpaceToBatchND", "Split", "Tanh", "Tile", "Transpose",
                "ZerosLike"}  # fmt: skip
 
 
