@@ -25,8 +25,11 @@ def main() -> None:
     parser.add_argument("key", type=Path, help="its private key")
     parser.add_argument("--client_ca", type=Path, help="who must have signed the clients' certificates")
     files = parser.parse_args()
-    ca = files.client_ca.read_text() if files.client_ca else None
-    print(ssl_config(files.certificate.read_text(), files.key.read_text(), ca), end="")
+    try:
+        ca = files.client_ca.read_text() if files.client_ca else None
+        print(ssl_config(files.certificate.read_text(), files.key.read_text(), ca), end="")
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"expected PEM files that can be read: {error}")
 
 
 if __name__ == "__main__":

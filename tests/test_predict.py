@@ -154,6 +154,14 @@ def test_the_users_own_files_are_never_replaced(exported, tmp_path):
     predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), model=str(exported))
 
 
+def test_a_file_that_would_not_be_written_refuses_nothing(exported, tmp_path):
+    """A PNG has no DICOM segmentation, so one of its name may be there."""
+    write(tmp_path / "a.png", blob(20, 20))
+    (tmp_path / "a_seg.dcm").write_bytes(b"the user's")
+    predict(str(tmp_path / "a.png"), output=str(tmp_path), model=str(exported), dicom_seg=True)
+    assert table(tmp_path)["a"]["status"] == "ok" and (tmp_path / "a_seg.dcm").read_bytes() == b"the user's"
+
+
 def test_results_in_any_folder_are_no_pictures_and_stay_ours(exported, tmp_path):
     """Also where the table tells of a later call alone."""
     for name in ("a", "b"):

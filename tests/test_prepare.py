@@ -1,4 +1,6 @@
 import csv
+import dataclasses
+import dataclasses
 import os
 import shutil
 import signal
@@ -133,11 +135,13 @@ def folder(tmp_path):
     return tmp_path / "set"
 
 
-def test_a_changed_source_is_read_again(folder, tmp_path):
+def test_a_changed_source_is_read_again(folder, tmp_path, capsys):
     home = tmp_path / "home"
     first = make(folder, home).table
+    assert "it is replaced" not in capsys.readouterr().out
     Image.fromarray(np.full((60, 40), 255, np.uint8)).save(folder / "masks" / "p1.png")
     second = Prepared(make(folder, home).path).table
+    assert "or by other rules; it is replaced when all is read" in " ".join(capsys.readouterr().out.split())
     changed = {name for name, before, after in zip(second["lesion_id"], first["mass_pixels"], second["mass_pixels"],
                                                    strict=True) if before != after}  # fmt: skip
     assert changed == {"p1"} and second["lesion_id"].tolist() == first["lesion_id"].tolist()
@@ -277,7 +281,7 @@ def test_what_is_not_prepared_names_the_command_that_makes_it(made):
     assert "Found there: cbis_ddsm_mass/roi-1.6-32." in str(error.value)
     assert f"tfrespam.prepare --source DIR --data_dir {home} --name cbis_ddsm_mass" in str(error.value)
     with pytest.raises(UserError, match="Found there: nothing.* --data_dir '.*/no where' .* paper makes the copies$"):
-        find(home / "no where", wanted, copies=13)
+        find(home / "no where", dataclasses.replace(wanted, protocol="paper"))
     assert find(home, DataConfig(dataset="cbis_ddsm_mass", image_size=32)).path == made.path
 
 

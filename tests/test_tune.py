@@ -60,7 +60,7 @@ def test_a_search_goes_on_and_writes_the_best_as_an_experiment(file, tmp_path, c
 @pytest.mark.parametrize(("own", "rate", "told"), [(0.5, 0.02, False), (0.7, 0.01, True)])
 def test_settings_that_are_no_better_are_not_passed_off_as_the_best(file, tmp_path, capsys, own, rate, told):
     table = [{"trial": "0", "val_dice": 0.6, "learning_rate": 0.02}, {"trial": "default", "val_dice": own}]
-    base = tune._base(str(file), None, None, None)
+    base = tune._base(str(file), None, None)
     tune._write_best(base, table, ("learning_rate",), tmp_path / "best.yaml")
     made = Experiment(**cli.parse(Experiment, ["--config", str(tmp_path / "best.yaml")])[1])
     assert base.training.learning_rate == 0.01 and made.training.learning_rate == rate
@@ -109,6 +109,7 @@ def test_two_workers_share_a_search(file, tmp_path):
     ({"search": ("depth",)}, "--search must name some of width, loss_weight.*Received: depth"),
     ({"search": ("fusion",)}, "--search must name some of width"),
     ({"trials": 0}, "--trials must be 1 or more"),
+    ({"epochs": 0}, "training.epochs must be"),
 ])  # fmt: skip
 def test_refusals(file, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
@@ -117,7 +118,7 @@ def test_refusals(file, tmp_path, options, message):
 
 
 def test_a_folder_holds_one_search(file, tmp_path):
-    base = tune._base(str(file), None, None, None)
+    base = tune._base(str(file), None, None)
     tune._same_search(tmp_path / "search", base, "random", SEARCH)
     tune._same_search(tmp_path / "search", base, "random", SEARCH)
     with pytest.raises(UserError, match="holds a search with other settings"):

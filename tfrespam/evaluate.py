@@ -74,18 +74,17 @@ def _data_config(metadata: dict, protocol: str | None, fold: int | None, dataset
 
 def choose(data_dir: str, data: DataConfig, named: bool = False):
     """The data set prepared as the model needs it, or else the only one there is. Raises UserError."""
-    from tfrespam.data.prepared import COPIES, all_under, config_name, find
+    from tfrespam.data.prepared import all_under, asked_name, find
 
-    copies = COPIES if data.protocol == "paper" else 1
     candidates = [each for each in all_under(data_dir) if not named or each.name == data.dataset]
-    own = config_name(data.view, data.context, data.image_size, copies)
+    own = asked_name(data)
     exact = [each for each in candidates if each.path.name == own and each.name == data.dataset]
     if len(exact) == 1:
         return exact[0]
     if len(candidates) == 1:
         cli.console.print(f"the model was trained on {data.dataset}/{own}; judging it on {candidates[0].path}")
         return candidates[0]
-    return find(data_dir, data, copies)
+    return find(data_dir, data)
 
 
 def judge(exported, prepared, data: DataConfig, split: str, output: Path, threshold: float | None = None) -> dict:

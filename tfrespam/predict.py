@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tfrespam.data.crop import Box
     from tfrespam.serving.cases import Case, Segmenter
+    from tfrespam.serving.dicom_out import Wanted
     from tfrespam.serving.dicom_source import Algorithm
     from tfrespam.serving.journal import Journal
     from tfrespam.serving.saved_model import Segmentation
@@ -78,12 +79,18 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder, "Wait for it, or choose another --output"):
-        endings = written.PICTURES + (written.OBJECTS if any(settings["dicom"]) else ())
-        written.claim(folder, [case.name for case in cases], endings)
+        written.claim(folder, {case.name: _endings(case, settings["dicom"]) for case in cases})
         rows = _predict(cases, segmenter, folder, settings, batch_size, 1 if server is None else IN_FLIGHT)
         write_csv(folder / "predictions.csv", rows, FIELDS)
         written.settle(folder)
     _say(cases, rows, place, output)
+
+
+def _endings(case: "Case", wanted: "Wanted") -> tuple[str, ...]:
+    """Of the files that are written about `case`."""
+    from tfrespam.serving.written import PICTURES
+
+    return PICTURES + (wanted.endings if case.is_dicom else ())
 
 
 def _say(cases: "list[Case]", rows: list[dict], place: str, output: str) -> None:
@@ -227,7 +234,6 @@ def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
     from tfrespam.evaluation.extent import extent
     from tfrespam.evaluation.overlay import draw_contour, grey_to_rgb
     from tfrespam.serving.dicom_out import write_objects
-    from tfrespam.serving.inputs import kind
     from tfrespam.serving.written import PICTURES
 
     row = {"file": case.file, "name": case.name}
@@ -239,7 +245,7 @@ def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
     mask_png = case.segmentation.mask_png if threshold is None else _png(mask.astype("uint8") * 255)
     for ending, data in zip(PICTURES, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
         _write(folder / f"{case.name}{ending}", data)
-    if any(settings["dicom"]) and kind(case.file) == "DICOM":
+    if case.is_dicom and any(settings["dicom"]):
         try:
             write_objects(case.file, folder / case.name, mask, probability / np.float32(65535), extent(mask),
                           case.picture.spacing_mm, settings["algorithms"][case.region], settings["dicom"])  # fmt: skip
@@ -253,9 +259,8 @@ def _finish(case: "Case", folder: Path, settings: dict[str, Any]) -> dict:
 def _patient(case: "Case", in_clear: bool) -> str:
     """A DICOM file's patient, hashed unless asked for; "" when there is none."""
     from tfrespam.data.dicom import read_header
-    from tfrespam.serving.inputs import kind
 
-    known = (kind(case.file) == "DICOM" and read_header(case.file) or {}).get("PatientID", "")
+    known = (case.is_dicom and read_header(case.file) or {}).get("PatientID", "")
     return known if in_clear or not known else hashlib.sha256(f"patient {known}".encode()).hexdigest()[:16]
 
 

@@ -68,6 +68,8 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     if _is_done(path, plan):
         cli.console.print(f"{path}: already prepared from this source, nothing to do")
         return path
+    if path.exists():
+        cli.console.print(f"{path} was prepared from other files, or by other rules; it is replaced when all is read")
     cli.console.print(f"{name}: {inventory.layout} layout, {len(inventory.films)} films to read")
     for note in inventory.notes:
         cli.console.print(f"note: {note}")

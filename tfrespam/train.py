@@ -125,14 +125,14 @@ def _exported(experiment: Experiment, folder: Path) -> Path | None:
 
 def prepared_data(experiment: Experiment):
     """The prepared data set; the phantom one and the paper's copies are made when they are missing."""
-    from tfrespam.data.prepared import COPIES, find, find_wider
+    from tfrespam.data.prepared import find, find_wider
 
     home, data = Path(experiment.data_dir), experiment.data
     if experiment.strategy == "multiworker":  # workers that start together must not all make it
-        return find(home, data, COPIES if data.protocol == "paper" else 1)
+        return find(home, data)
     if data.dataset == "phantom":
         _make_phantom(home, data)
-    prepared = find(home, data)
+    prepared = find(home, dataclasses.replace(data, protocol="official"))  # of which the paper's copies are made
     if experiment.augment.recrop:  # said now, not when training starts
         find_wider(home, data, experiment.augment.recrop, prepared)
     if data.protocol != "paper":
@@ -140,7 +140,7 @@ def prepared_data(experiment: Experiment):
     from tfrespam.prepare import prepare_copies
 
     prepare_copies(prepared)
-    return find(home, data, COPIES)
+    return find(home, data)
 
 
 def _make_phantom(home: Path, data) -> None:

@@ -48,7 +48,8 @@ def tune(
         data_dir: Home of the prepared data sets (default: the experiment's).
         seed: Seed of the search and of its trainings (default: the experiment's).
     """
-    base = _base(experiment, epochs, data_dir, seed)
+    own = _base(experiment, data_dir, seed)
+    base = _shorter(own, epochs)
     searched = _searched(base, search)
     if split != "inner":
         raise UserError("--split must be 'inner', a fifth of the training patients. Settings chosen on the validation "
@@ -63,7 +64,6 @@ def tune(
         if table:
             _tell(table, searched, folder)
             if apply:
-                own = _base(experiment, None, data_dir, seed)  # a trial may be shorter than the training that it is for
                 _write_best(own, table, searched, Path(apply))
 
 
@@ -74,18 +74,25 @@ def _held(folder: Path) -> contextlib.AbstractContextManager:
     return only_one(folder, "It searches the same: wait for it, or choose another --output")
 
 
-def _base(file: str, epochs: int | None, data_dir: str | None, seed: int | None) -> Experiment:
+def _base(file: str, data_dir: str | None, seed: int | None) -> Experiment:
     if not Path(file).is_file():
         raise UserError(f"--experiment must be a YAML file of settings. Received: {file}")
     base = Experiment(**cli.parse(Experiment, ["--config", file])[1])
-    training = dataclasses.replace(base.training, epochs=epochs or base.training.epochs)
-    base = dataclasses.replace(base, training=training, data_dir=data_dir or base.data_dir,
-                               seed=base.seed if seed is None else seed)  # fmt: skip
+    base = dataclasses.replace(base, data_dir=data_dir or base.data_dir, seed=base.seed if seed is None else seed)
     check(base)
     if base.data.protocol in LEAKING:
         raise UserError(f"protocol {base.data.protocol!r} trains on what it looks at, so no split of it can judge. "
                         "Use an experiment with protocol official or folds")  # fmt: skip
     return base
+
+
+def _shorter(base: Experiment, epochs: int | None) -> Experiment:
+    """As a trial trains it, which may be shorter than the training that the settings are for."""
+    if epochs is None:
+        return base
+    trial = dataclasses.replace(base, training=dataclasses.replace(base.training, epochs=epochs))
+    check(trial)
+    return trial
 
 
 def _searched(base: Experiment, asked: tuple[str, ...]) -> tuple[str, ...]:

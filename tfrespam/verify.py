@@ -49,6 +49,8 @@ def _verify(recorded: Path, data_dir: str | None, output: str | None, tolerance:
         _same_data(recorded, again)
         train.train(again)
         found = compare(recorded, folder, tolerance)
+    if output is None:
+        cli.console.print("the repetition was thrown away, and with it the folders named above (--output keeps them)")
     for line in found["same"]:
         cli.console.print(f"same: {line}")
     if found["different"]:

@@ -157,6 +157,7 @@ def test_writes_what_is_wanted(film, tmp_path):
     assert [path.name for path in write_all(film, tmp_path)] == ["a_probability.dcm", "a_seg.dcm", "a_sr.dcm"]
     write_objects(film, tmp_path / "b", MASK, MASK, extent(MASK), 0.07, ALGORITHM, Wanted(seg=True))
     assert [path.name for path in tmp_path.glob("b_*")] == ["b_seg.dcm"]
+    assert Wanted().endings == () and Wanted(sr=True).endings == ("_seg.dcm", "_sr.dcm")  # the report refers to it
 
 
 @pytest.mark.skipif(not shutil.which("dcmdump"), reason="dcmtk is not installed (Debian's package dcmtk)")

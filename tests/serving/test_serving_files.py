@@ -146,4 +146,8 @@ def test_ssl_config_holds_the_files_as_they_are(tmp_path):
     assert read.server_cert == pem + "server.crt\n" and read.server_key == pem + "server.key\n"
     assert read.custom_ca == pem + "ca.crt\n" and read.client_verify
     assert not text_format.Parse(plain, SSLConfig()).client_verify
+    (tmp_path / "server.key").unlink()
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 2 and "Traceback" not in refused.stderr
+    assert "expected PEM files that can be read" in refused.stderr and "server.key" in refused.stderr
 

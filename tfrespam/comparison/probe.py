@@ -94,10 +94,10 @@ def _example(metadata: dict, row: dict[str, str], data_dir: str):
     """Image and mask (H, W, C and 1) of a judged example."""
     from tfrespam.config import DataConfig
     from tfrespam.data import pipeline
-    from tfrespam.data.prepared import COPIES, find
+    from tfrespam.data.prepared import find
 
     data = DataConfig.of(metadata["data"])
-    prepared = find(data_dir, data, COPIES if data.protocol == "paper" else 1)
+    prepared = find(data_dir, data)
     table = prepared.table
     place = (table["lesion_id"] == row["lesion_id"]) & (table["copy"] == int(row["copy"]))
     (images, masks), *_ = pipeline.evaluation(prepared, place, batch_size=1, second=data.second).as_numpy_iterator()

@@ -83,9 +83,15 @@ def config_name(view: str, context: float, image_size: int, copies: int = 1) -> 
     return f"{crop}-{image_size}" + (f"-x{copies}" if copies > 1 else "")
 
 
-def find(data_dir: str | Path, data: DataConfig, copies: int = 1) -> Prepared:
+def asked_name(data: DataConfig) -> str:
+    """Folder of the way of preparing that `data` asks for: the paper's protocol asks for copies."""
+    copies = COPIES if data.protocol == "paper" else 1
+    return config_name(data.view, data.context, data.image_size, copies)
+
+
+def find(data_dir: str | Path, data: DataConfig) -> Prepared:
     """The data set that `data` asks for, under `data_dir`. Raises UserError with the command that makes it."""
-    folder = Path(data_dir) / data.dataset / config_name(data.view, data.context, data.image_size, copies)
+    folder = Path(data_dir) / data.dataset / asked_name(data)
     if (folder / "dataset.json").exists():
         return Prepared(folder)
     others = [str(each.path.relative_to(data_dir)) for each in all_under(data_dir)]
@@ -94,7 +100,7 @@ def find(data_dir: str | Path, data: DataConfig, copies: int = 1) -> Prepared:
         f"data set {data.dataset!r} is not prepared as {folder.name} under {data_dir}. "
         f"Found there: {', '.join(others) or 'nothing'}. Make it with: python -m tfrespam.prepare --source DIR "
         f"--data_dir {home} --name {name} --view {data.view} --context {data.context:g} --image_size {data.image_size}"
-        + (", of which train --data.protocol paper makes the copies" if copies > 1 else ""))  # fmt: skip
+        + (", of which train --data.protocol paper makes the copies" if data.protocol == "paper" else ""))  # fmt: skip
 
 
 def find_wider(data_dir: str | Path, data: DataConfig, factor: float, known: Prepared) -> Prepared:

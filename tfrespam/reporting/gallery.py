@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from tfrespam.config import DataConfig, Experiment
-from tfrespam.data.prepared import COPIES, Prepared, find
+from tfrespam.data.prepared import Prepared, find
 from tfrespam.errors import UserError
 from tfrespam.evaluation.confusion import binarise
 from tfrespam.evaluation.overlay import PREDICTION, REFERENCE, draw_contour, grey_to_rgb
@@ -75,7 +75,7 @@ def draw(judged: Judged, rows: Sequence[dict[str, str]], model: Path, data_dir: 
 def _prepared(judged: Judged, metadata: dict, data_dir: str | None) -> Prepared:
     data = DataConfig.of(judged.config.get("data") or metadata.get("data") or {})
     home = data_dir or judged.config.get("data_dir") or Experiment().data_dir
-    found = find(home, data, COPIES if data.protocol == "paper" else 1)
+    found = find(home, data)
     if found.digest != judged.summary.get("data_sha256", found.digest):
         raise UserError(f"these scores are of other examples than those in {found.path}: the model was judged on a "
                         "data set that it was not trained on, or which has been prepared anew since")

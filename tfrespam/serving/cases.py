@@ -36,6 +36,14 @@ class Case:
     region: Literal["picture", "film", "box"] = "picture"  # what the network is asked about
     square: Box | None = None  # around the user's box
 
+    @property
+    def is_dicom(self) -> bool:
+        """False where the file cannot be opened; reading it says why."""
+        try:
+            return inputs.kind(self.file) == "DICOM"
+        except UserError:
+            return False
+
 
 def find(named: Sequence[str]) -> list[Case]:
     """The files to segment; what earlier calls wrote is none of them."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfrespam.serving.dicom_source import Algorithm, read_source
+from tfrespam.serving.written import PROBABILITY, SEG, SR
 
 
 class Wanted(NamedTuple):
@@ -13,7 +14,13 @@ class Wanted(NamedTuple):
 
     seg: bool = False  # <name>_seg.dcm, the mask
     probability: bool = False  # <name>_probability.dcm, a fractional segmentation
-    sr: bool = False  # <name>_sr.dcm, a report of the measurements in <name>_seg.dcm
+    sr: bool = False  # <name>_sr.dcm, a report of the measurements in <name>_seg.dcm, which it needs
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of the files that are written."""
+        asked = {SEG: self.seg or self.sr, PROBABILITY: self.probability, SR: self.sr}
+        return tuple(ending for ending in asked if asked[ending])
 
 
 def write_objects(file: Path, target: Path, mask: np.ndarray, probability: np.ndarray, extent: tuple[int, float],
@@ -38,12 +45,12 @@ def write_objects(file: Path, target: Path, mask: np.ndarray, probability: np.nd
 
     source = read_source(file)
     objects = {}
-    if wanted.seg or wanted.sr:
-        objects["_seg.dcm"] = segmentation(source, mask, algorithm)
-    if wanted.probability:
-        objects["_probability.dcm"] = segmentation(source, probability, algorithm, "FRACTIONAL")
-    if wanted.sr:
-        objects["_sr.dcm"] = measurement_report(source, objects["_seg.dcm"], *extent, spacing_mm, algorithm)
+    if SEG in wanted.endings:
+        objects[SEG] = segmentation(source, mask, algorithm)
+    if PROBABILITY in wanted.endings:
+        objects[PROBABILITY] = segmentation(source, probability, algorithm, "FRACTIONAL")
+    if SR in wanted.endings:
+        objects[SR] = measurement_report(source, objects[SEG], *extent, spacing_mm, algorithm)
     for ending, made in objects.items():
         _write(target.with_name(target.name + ending), made)
 

@@ -2,14 +2,14 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfrespam.errors import UserError
 from tfrespam.files import whole_file
 
 PICTURES = ("_mask.png", "_probability.png", "_overlay.png")  # of each case
-OBJECTS = ("_seg.dcm", "_probability.dcm", "_sr.dcm")  # of DICOM files, where they are asked for
+OBJECTS = SEG, PROBABILITY, SR = ("_seg.dcm", "_probability.dcm", "_sr.dcm")  # of DICOM files, where asked for
 _NAMES = ".predict.names"  # of calls that were killed, and of those before the last, of which predictions.csv tells
 
 
@@ -18,20 +18,20 @@ def files(folder: Path) -> set[Path]:
     return {folder / f"{name}{ending}" for name in _names(folder) for ending in PICTURES + OBJECTS}
 
 
-def claim(folder: Path, names: Iterable[str], endings: Iterable[str]) -> None:
-    """Notes that `names` with `endings` will be written into `folder`.
+def claim(folder: Path, endings: Mapping[str, Iterable[str]]) -> None:
+    """Notes that each name of `endings`, with each of its endings, will be written into `folder`.
 
     Raises:
         UserError: There is such a file, and it is not an earlier call's.
     """
-    known, names = _names(folder), list(names)
-    for name in names:
-        for path in (folder / f"{name}{ending}" for ending in endings):
+    known = _names(folder)
+    for name in endings:
+        for path in (folder / f"{name}{ending}" for ending in endings[name]):
             if name not in known and path.exists():
                 raise UserError(f"{path} is there and was not written by predict, which would replace it. Choose "
                                 "another --output")  # fmt: skip
     with whole_file(folder / _NAMES) as temporary:
-        temporary.write_text(json.dumps(sorted(known.union(names))), encoding="utf-8")
+        temporary.write_text(json.dumps(sorted(known.union(endings))), encoding="utf-8")
 
 
 def settle(folder: Path) -> None:

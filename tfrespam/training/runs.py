@@ -35,8 +35,9 @@ class Run:
         names = sorted(["best.keras", "last.keras"], key=lambda name: name != f"{select}.keras")
         found = [self.folder / name for name in names if (self.folder / name).is_file()]
         if not found:
-            raise UserError(f"{self.folder} holds neither best.keras nor last.keras: its training has not finished an "
-                            "epoch yet")  # fmt: skip
+            raise UserError(f"{self.folder} holds neither best.keras nor last.keras. Expected a run that has "
+                            "finished an epoch; one kept without weights is trained again by: python -m tfrespam.train "
+                            f"--config {cli.quoted(self.folder / 'config.yaml')}")  # fmt: skip
         return found[0]
 
     @property
