@@ -1,6 +1,5 @@
 import csv
 import dataclasses
-import dataclasses
 import os
 import shutil
 import signal
