@@ -17,7 +17,7 @@ test: venv
 
 # the sweeps, and the tests on the real films where TFRESPAM_REAL_DATA names them
 test-slow: venv
-	$(RUN) pytest -m "slow or real"
+	$(RUN) pytest -n auto --maxprocesses 2 --dist worksteal -m "slow or real"
 
 test-all: test test-slow
 
