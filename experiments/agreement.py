@@ -66,7 +66,7 @@ def outlined(models: Sequence[str], data_dir: str) -> tuple[dict[str, np.ndarray
     if not others or any(each != config for each in others):
         raise UserError("expected two models or more, trained on the same data with the same patients held out. "
                         f"Received: {', '.join(models)}")
-    found = prepared.find(data_dir, config, 1)
+    found = prepared.find(data_dir, config)
     judged = protocols.parts(found.table, config.protocol, config.fold, 0, config.exclude_films)["validation"]
     batches = list(pipeline.evaluation(found, judged, batch_size=64).as_numpy_iterator())
     probabilities = {name: np.concatenate([each.predict_images(images)[..., 0] for images, _ in batches])

@@ -79,6 +79,7 @@ def paired(home, tmp_path_factory):
     return experiment, run_folder(experiment)
 
 
+@pytest.mark.slow
 def test_pairs_are_exported_and_judged_as_pairs(paired, home, tmp_path):
     experiment, run = paired
     model = f"{experiment.models_dir}/exp"
@@ -90,6 +91,7 @@ def test_pairs_are_exported_and_judged_as_pairs(paired, home, tmp_path):
     assert again["metrics"] == json.loads((run / "summary.json").read_text())["metrics"]
 
 
+@pytest.mark.slow
 def test_held_out_pairs_calibrate(paired, home, tmp_path):
     export(str(paired[1]), models_dir=str(tmp_path), calibrate=True)
     metadata = json.loads((tmp_path / "exp" / "1" / "metadata.json").read_text())
@@ -97,6 +99,7 @@ def test_held_out_pairs_calibrate(paired, home, tmp_path):
     assert metadata["metrics"]["held out by 1 runs"]["metrics"]["dice"]["image"] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_single_pictures_are_no_pairs(paired, home, tmp_path):
     experiment, run = paired
     with pytest.raises(UserError, match="takes 2 pictures of a breast side by side.*tfrespam.evaluate"):

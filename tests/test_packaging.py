@@ -50,6 +50,7 @@ def command_of(target: str) -> list[str]:
     return shlex.split(shown.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_lists_what_is_installed(tmp_path):
     """`make sbom`: CycloneDX, with versions and licences."""
     pytest.importorskip("cyclonedx_py", reason="cyclonedx-bom (extra [audit]) is not installed")

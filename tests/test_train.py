@@ -207,7 +207,7 @@ RIVAL = {"model__name": "tiny_rival", "training__ema": 0.9, "training__momentum"
 
 
 @pytest.mark.parametrize("settings", [
-    AVERAGED, SIDES, RIVAL, slow({}), slow(HALF), slow({**RIVAL, **HALF}), slow({**SIDES, **AVERAGED}),
+    AVERAGED, RIVAL, slow(SIDES), slow({}), slow(HALF), slow({**RIVAL, **HALF}), slow({**SIDES, **AVERAGED}),
 ])  # fmt: skip
 def test_a_run_that_was_stopped_ends_with_the_same_bits(prepared, data_dir, tmp_path, monkeypatch, settings):
     experiment = tiny.experiment(tmp_path, data_dir, training__epochs=4, augment__noise=0.02,
