@@ -176,6 +176,19 @@ def test_a_damaged_run_is_reported(comparison, launched, tmp_path, capsys):
     assert len(json.loads((tmp_path / "out" / "table.json").read_text())["rows"]) == 1
 
 
+def test_runs_on_other_examples_do_not_stand_beside_each_other(comparison, launched, tmp_path, capsys):
+    """The data set was prepared anew between the two trainings; runs of earlier releases tell nothing of it."""
+    comparison.protocols = ["folds"]
+    stage.compare(comparison)
+    for name, digest in (("unet", "a"), ("segnet", "b")):
+        (file,) = (tmp_path / "runs" / f"b-{name}").glob("*/summary.json")
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"data_sha256": digest}))
+    with pytest.raises(SystemExit):
+        stage.compare(comparison)
+    assert "SegNet" in (said := capsys.readouterr().err) and "on other examples than the data set holds by now" in said
+    assert [row["network"] for row in json.loads((tmp_path / "out" / "table.json").read_text())["rows"]] == ["U-Net"]
+
+
 def test_nothing_of_patients_is_drawn_into_the_results(comparison, launched, tmp_path):
     comparison.protocols = ["folds"]
     stage.compare(comparison)

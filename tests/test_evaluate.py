@@ -12,6 +12,7 @@ from PIL import Image
 from tfrespam import cli, evaluate
 from tfrespam.config import DataConfig
 from tfrespam.data import pipeline, protocols
+from tfrespam.data.prepared import Prepared
 from tfrespam.errors import UserError
 from tfrespam.evaluation import confusion
 from tfrespam.prepare import prepare_source
@@ -155,6 +156,24 @@ def test_another_data_set_than_the_one_learnt_from(exported, other, tmp_path, ca
     assert str(tmp_path / "summary.json") in told
     with pytest.raises(UserError, match="'tiny' is not prepared as .*Found there: pictures/roi-1.6-32, tests"):
         run(tmp_path, model=exported, data_dir=str(other))
+
+
+def test_patients_of_another_data_set_who_have_the_same_ids(exported, other, tmp_path, capsys):
+    """Both number their patients from 1: that refuses nothing, but is said."""
+    model = shutil.copytree(f"{exported}/1", tmp_path / "model")
+    pictures = Prepared(next((other / "pictures").iterdir()))
+    facts = json.loads((model / "metadata.json").read_text())
+    seen = protocols.identities(pictures.table, np.ones(6, bool))
+    facts["trained_on"] = seen | {"source": facts["trained_on"]["source"]}
+    (model / "metadata.json").write_text(json.dumps(facts))
+    summary, _ = run(tmp_path / "out", model=str(model), data_dir=str(other), dataset="pictures", protocol="folds")
+    assert summary["of_other_sources"] and summary["leak_audit"]["patient"] == summary["n_patients"]
+    evaluate.say(summary, tmp_path)
+    assert "ids of patients that the model was trained on, who are of another data set" in capsys.readouterr().out
+    facts["trained_on"] = seen
+    (model / "metadata.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match="leaks"):
+        run(tmp_path / "again", model=str(model), data_dir=str(other), dataset="pictures", protocol="folds")
 
 
 def test_a_data_set_with_only_a_test_list(exported, other, tmp_path):

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import cbis_tree
 import cv2
@@ -148,6 +149,29 @@ def test_a_changed_source_is_read_again(folder, tmp_path, capsys):
     third = make(folder, home)
     assert sorted(third.table["lesion_id"]) == ["p0", "p1"]
     assert os.listdir(third.path.parent) == [third.path.name]
+
+
+def test_a_mask_behind_a_link_is_seen_to_change(folder, tmp_path):
+    elsewhere = shutil.move(folder / "masks", tmp_path / "other disk")
+    (folder / "masks").symlink_to(elsewhere)
+    before = make(folder, tmp_path / "home").table["mass_pixels"].tolist()
+    Image.fromarray(np.full((60, 40), 255, np.uint8)).save(Path(elsewhere) / "p1.png")
+    assert Prepared(make(folder, tmp_path / "home").path).table["mass_pixels"].tolist() != before
+
+
+def test_films_of_a_user_are_not_called_phantom(folder, tmp_path):
+    """`train` would make phantom films in their place."""
+    phantom = shutil.move(folder, tmp_path / "Phantom")
+    with pytest.raises(UserError, match="'phantom' is kept for generated films.*--name"):
+        prepare.prepare_source(Path(phantom), tmp_path / "home", None, "roi", 1.6, SIZE, workers=1)
+
+
+def test_what_a_killed_process_left_is_no_data_set(made):
+    home = made.path.parent.parent
+    left = made.path.with_name(".roi-1.6-32.replaced-x")
+    shutil.copytree(made.path, left)
+    assert [each.path for each in all_under(home)] == [made.path]
+    shutil.rmtree(left)
 
 
 def test_an_interrupted_preparation_keeps_the_old_one(folder, tmp_path, monkeypatch):

@@ -125,6 +125,13 @@ def test_a_folder_holds_one_search(file, tmp_path):
         tune._same_search(tmp_path / "search", base, "bayesian", SEARCH)
 
 
+def test_a_search_goes_on_with_the_same_examples_only(tmp_path):
+    tune._same_data(tmp_path, {"index_sha256": "a"})
+    tune._same_data(tmp_path, {"index_sha256": "a"})
+    with pytest.raises(UserError, match="the examples are no longer those"):
+        tune._same_data(tmp_path, {"index_sha256": "b"})
+
+
 @pytest.mark.parametrize("protocol", ["paper", "all"])
 def test_leaking_protocols_are_refused(file, tmp_path, protocol):
     settings = yaml.safe_load(file.read_text())

@@ -10,7 +10,7 @@ import tiny
 
 from tfrespam import cli, train
 from tfrespam.errors import UserError
-from tfrespam.verify import compare, verify
+from tfrespam.verify import _largest, compare, verify
 
 
 @pytest.fixture
@@ -46,7 +46,24 @@ def test_every_kind_of_difference_is_found(trained, copy):
     assert "per_image.csv (largest difference inf)" in compare(trained[1], copy, tolerance=0.1)["different"]
 
 
+def test_nan_on_one_side_is_a_difference(trained, copy):
+    """Python's max() passes NaN over where it does not come first."""
+    import keras
+
+    rows = [{"a": "0.1", "b": "nan"}], [{"a": "0.2", "b": "5"}]
+    assert _largest(*rows) == float("inf") and _largest(rows[0], [{"a": "0.2", "b": "nan"}]) < 0.2
+    model = keras.saving.load_model(copy / "last.keras", compile=False)
+    model.set_weights([*model.get_weights()[:-1], np.full_like(model.get_weights()[-1], np.nan)])
+    model.save(copy / "last.keras")
+    assert compare(trained[1], copy, tolerance=1.0)["different"] == ["weights of last.keras (largest difference inf)"]
+    assert compare(copy, copy)["different"] == []
+
+
 def test_other_examples_are_refused(copy):
+    known = json.loads((copy / "data.json").read_text())
+    (copy / "data.json").write_text(json.dumps(known | {"wider_index_sha256": "0"}))
+    with pytest.raises(UserError, match="the wider crops .* are not those"):
+        verify(str(copy))
     (copy / "data.json").write_text(json.dumps({"index_sha256": "0"}))
     with pytest.raises(UserError, match="are not those that .* was trained on"):
         verify(str(copy))

@@ -1,11 +1,13 @@
 """Stage `compare`: many networks trained and judged alike, in one table with intervals, tests, the cost of leakage."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tfrespam import cli
 from tfrespam.comparison.plan import Comparison, chosen, trainings
+from tfrespam.config import Experiment
 from tfrespam.errors import UserError
 from tfrespam.train import run_folder
 
@@ -76,19 +78,43 @@ def _tabulate(comparison: Comparison, planned: list, output: Path) -> list:
 
 
 def _finished(planned: list) -> tuple[dict, list]:
-    """The finished runs by position in the plan, and those whose files are damaged."""
+    """The finished runs by position in the plan, and those that cannot stand beside them: damaged, of other data."""
     from tfrespam.comparison.collect import Run
     from tfrespam.comparison.runner import Failure, is_finished
 
-    runs, damaged = {}, []
+    runs, damaged, known = {}, [], {}
     for position, (training, folder) in enumerate(planned):
         if not is_finished(folder):
             continue
         try:
-            runs[position] = Run.read(folder)
+            run = Run.read(folder)
         except (OSError, ValueError, KeyError) as error:
             damaged.append(Failure(str(training), f"{folder} cannot be read: {error!r}. Remove it to train again"))
+            continue
+        if _judged_others(training.experiment, run.summary, known):
+            damaged.append(Failure(str(training), f"{folder} was trained and judged on other examples than the data "
+                                                  "set holds by now. Remove it to train again"))  # fmt: skip
+        else:
+            runs[position] = run
     return runs, damaged
+
+
+def _judged_others(experiment: Experiment, summary: dict, known: dict[str, str]) -> bool:
+    """Whether a run judged other examples than those prepared now or, where none are, than the first run of them.
+
+    Args:
+        experiment: Its settings.
+        summary: Its summary.json; runs of earlier releases do not say what they judged.
+        known: Digest of each data set, filled in here.
+    """
+    from tfrespam.data.prepared import asked_name, find
+
+    data, judged = experiment.data, summary.get("data_sha256")
+    place = f"{data.dataset}/{asked_name(data)}"
+    if place not in known:
+        with contextlib.suppress(UserError):
+            known[place] = find(experiment.data_dir, data).digest
+    return judged is not None and judged != known.setdefault(place, judged)
 
 
 def _exported(planned: list, rows: list) -> list:

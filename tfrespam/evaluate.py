@@ -63,7 +63,7 @@ def evaluate(
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder, "Wait for it, or choose another --output"):
-        say(judge(exported, prepared, data, split, folder, threshold), folder)
+        say(judge(exported, prepared, data, split, folder, threshold, postprocessing), folder)
 
 
 def _data_config(metadata: dict, protocol: str | None, fold: int | None, dataset: str | None) -> DataConfig:
@@ -87,10 +87,12 @@ def choose(data_dir: str, data: DataConfig, named: bool = False):
     return find(data_dir, data)
 
 
-def judge(exported, prepared, data: DataConfig, split: str, output: Path, threshold: float | None = None) -> dict:
+def judge(exported, prepared, data: DataConfig, split: str, output: Path, threshold: float | None = None,
+          postprocessing: str = "none") -> dict:  # fmt: skip
     """Judges `exported` on one split; writes per_image.csv, calibration.csv and summary.json, returns the summary.
 
-    For whole films "detection" is added to the summary, see `tfrespam.evaluation.detection`, and candidates.csv.
+    `postprocessing` is what `exported` does to its answers, for the summary. For whole films "detection" is added
+    there, see `tfrespam.evaluation.detection`, and candidates.csv is written.
     """
     from tfrespam import provenance
     from tfrespam.data import protocols
@@ -116,7 +118,8 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
         raise UserError(f"split {split!r} of protocol {data.protocol!r} holds no example in {prepared.path}. "
                         f"Splits with examples: {filled or 'none'}")
     audit = protocols.leak_audit(prepared.table, judged, metadata.get("trained_on"))
-    if split != "train":
+    foreign = protocols.of_other_sources(prepared.table, judged, metadata.get("trained_on"))
+    if split != "train" and not foreign:
         protocols.refuse_leaks(audit, data.protocol, split)
     if prepared.name != metadata.get("data", {}).get("dataset", prepared.name) and not judged.all():
         cli.console.print(f"judging {judged.sum()} of {len(judged)} examples, the {split} part of fold {data.fold}; "
@@ -139,6 +142,8 @@ def judge(exported, prepared, data: DataConfig, split: str, output: Path, thresh
     trivial = trivial_dice(masks(prepared, judged), _trivial_masks(metadata, prepared, parts["train"]))
     settings = {name: metadata[name] for name in SETTINGS if name in metadata}
     origin = {"data_sha256": prepared.digest, "machine": provenance.machine(), "settings": settings}
+    origin |= {"of_other_sources": True} if foreign else {}
+    origin |= {"postprocessing": postprocessing} if postprocessing != "none" else {}
     summary = {**summarise(rows, trivial, context), **origin}
     (output / "summary.json").unlink(missing_ok=True)  # what is written below is a judgement only with it
     (output / "candidates.csv").unlink(missing_ok=True)
@@ -228,9 +233,13 @@ def say(summary: dict, output: Path) -> None:
 
 def _caveats(summary: dict) -> Iterator[str]:
     """What keeps the score from being one of new patients."""
+    seen = summary["leak_audit"]["patient"]
+    if seen and summary.get("of_other_sources"):
+        yield (f"{seen} of them have the ids of patients that the model was trained on, who are of another data set: "
+               "chance, unless one data set is a copy of the other")
+        return
     if summary["split"] == "train":
         return
-    seen = summary["leak_audit"]["patient"]
     if seen is None:
         yield "what the model was trained on is not recorded with it: whether it has seen these patients is unknown"
     elif seen:

@@ -231,7 +231,7 @@ def _together(facts: list[dict[str, Any]]) -> dict[str, Any]:
     """The first run's facts; what any run was trained on counts as seen by all."""
     if not all("trained_on" in each for each in facts):
         return {key: value for key, value in facts[0].items() if key != "trained_on"}
-    kinds = facts[0]["trained_on"]
+    kinds = [kind for kind in facts[0]["trained_on"] if all(kind in each["trained_on"] for each in facts)]
     seen = {kind: sorted(set().union(*(each["trained_on"][kind] for each in facts))) for kind in kinds}
     return {**facts[0], "trained_on": seen}
 

@@ -183,6 +183,21 @@ def below(root: Path, pattern: str, folders: int) -> list[Path]:
     return [path for depth in range(folders + 1) for path in sorted(root.glob("*/" * depth + pattern))]
 
 
+def walk(root: str | os.PathLike, passed_over: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
+    """Every folder in and below `root` with its files' names, in a stable order.
+
+    Links are followed, but no folder is entered twice; those whose names begin with one of `passed_over` never.
+    """
+    entered = set()
+    for folder, inner, names in os.walk(root, followlinks=True):
+        state = os.stat(folder)
+        fresh = (state.st_dev, state.st_ino) not in entered
+        entered.add((state.st_dev, state.st_ino))
+        inner[:] = sorted(name for name in inner if fresh and not name.startswith(passed_over))
+        if fresh:
+            yield folder, sorted(names)
+
+
 def file_hash(path: str | os.PathLike) -> str:
     """SHA-256 of a file's content."""
     with open(path, "rb") as file:

@@ -13,7 +13,7 @@ from typing import Literal
 from tfrespam import cli
 from tfrespam.config import Experiment
 from tfrespam.errors import UserError
-from tfrespam.files import is_plain_name
+from tfrespam.files import is_plain_name, walk
 
 
 def prepare(
@@ -49,6 +49,7 @@ def prepare(
 def prepare_source(source: Path, home: Path, name: str | None, view: str, context: float, image_size: int,
                    workers: int | None = None, beam_runner: str | None = None) -> Path:  # fmt: skip
     """Prepares `source` under `home` unless that is done already; returns the data set's folder."""
+    from tfrespam.data import cbis_ddsm
     from tfrespam.data.crop import POLICY
     from tfrespam.data.prepared import config_name
     from tfrespam.data.sources import find_source
@@ -62,6 +63,9 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     if view not in inventory.views:
         raise UserError(f"--view {view} cannot be made from {inventory.layout}. Expected: {', '.join(inventory.views)}")
     name = name or inventory.name
+    if name == cbis_ddsm.PHANTOM and not (module is cbis_ddsm and inventory.name == name):
+        raise UserError(f"the name {name!r} is kept for generated films, which `train` would put in the place of "
+                        "these. Choose another one with --name")  # fmt: skip
     path = home / name / config_name(view, context, image_size)
     plan = {"dataset": name, "layout": inventory.layout, "view": view, "context": context, "image_size": image_size,
             "crop_policy": POLICY[view], "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
@@ -125,9 +129,10 @@ def _check(name: str | None, context: float, image_size: int, workers: int | Non
 
 
 def _fingerprint(source: Path, inventory) -> str:
-    """Changes when a file of the source is added, removed, or changes in size or time of change."""
+    """Changes when a file of the source, or of a folder linked there, is added, removed, or changes in size or time."""
     digest = hashlib.sha256(repr((inventory.films, inventory.ledger)).encode())
-    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+    files = (Path(folder, name) for folder, names in walk(source) for name in names)
+    for file in sorted(path for path in files if path.is_file()):
         state = file.stat()
         digest.update(os.fsencode(f"{file.relative_to(source)} {state.st_size} {state.st_mtime_ns}\n"))
     return digest.hexdigest()

@@ -55,7 +55,7 @@ def train(experiment: Experiment) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder / ".lock", "It trains the same experiment: wait for it, or change --name or --seed"):
-        _same_data(prepared, folder)
+        _same_data(experiment, prepared, folder)
         with _tensorboard(experiment, folder):
             _work(experiment, prepared, folder)
 
@@ -104,14 +104,25 @@ def run_folder(experiment: Experiment) -> Path:
     return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"
 
 
-def _same_data(prepared, folder: Path) -> None:
+def digests(experiment: Experiment, prepared) -> dict[str, str]:
+    """Which examples train and judge: digest of the data set's index, and of the wider crops' where those train."""
+    from tfrespam.data.prepared import find_wider
+
+    found = {"index_sha256": prepared.digest}
+    if factor := experiment.augment.recrop:
+        wider = find_wider(experiment.data_dir, experiment.data, factor, prepared)
+        found["wider_index_sha256"] = wider.digest
+    return found
+
+
+def _same_data(experiment: Experiment, prepared, folder: Path) -> None:
     """A run that goes on with other examples than it began with would be neither the one nor the other."""
     from tfrespam.files import read_json, write_json
 
-    known, now = folder / "data.json", prepared.digest
+    known, now = folder / "data.json", digests(experiment, prepared)
     if not known.exists():
-        write_json(known, {"index_sha256": now})
-    elif read_json(known, ANEW).get("index_sha256") != now:
+        write_json(known, now)
+    elif now | read_json(known, ANEW) != now:
         raise UserError(f"the examples in {prepared.path} are no longer those that {folder} was begun with. "
                         "Choose another --name, or remove that folder to train anew")  # fmt: skip
 

@@ -118,14 +118,27 @@ def _same_search(folder: Path, base: Experiment, method: str, searched: tuple[st
         raise UserError(f"{folder} holds a search with other settings. Choose another --output, or remove it")
 
 
+def _same_data(folder: Path, now: dict[str, str]) -> None:
+    """Trials on other examples than those that the search was begun with could not be compared."""
+    from tfrespam.files import write_json
+
+    known = folder / "data.json"
+    if not known.exists():
+        write_json(known, now)
+    elif read_json(known, "Remove the folder to search anew") != now:
+        raise UserError(f"the examples are no longer those that the search in {folder} was begun with. Choose another "
+                        "--output, or remove it")  # fmt: skip
+
+
 def _search(base: Experiment, method: str, trials: int, searched: tuple[str, ...], folder: Path) -> list[dict]:
     """Runs what is left of the search; returns the table, the default's row included; nothing for a worker."""
     from tfrespam import runtime
     from tfrespam.data.prepared import find
-    from tfrespam.train import prepared_data
+    from tfrespam.train import digests, prepared_data
 
     tuner_id = os.environ.get("KERASTUNER_TUNER_ID", "")  # several that start together must not all make it
     prepared = find(base.data_dir, base.data) if tuner_id else prepared_data(base)
+    _same_data(folder, digests(base, prepared))
     runtime.start(base.seed, deterministic=base.training.deterministic, precision=base.training.precision)
     try:
         from tfrespam.training import search
@@ -139,9 +152,11 @@ def _search(base: Experiment, method: str, trials: int, searched: tuple[str, ...
                         "are too few to search on. Prepare more, or make the experiment's batch_size smaller")
     board = keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
     tuner = search.tuner(method, trial, folder / "trials", trials)
-    tuner.search(callbacks=[board], verbose=0)
+    failed = search.run(tuner, callbacks=[board])
     if tuner_id and "chief" not in tuner_id:
         return []
+    for line in failed:
+        cli.console.print(f"failed, and not in the table: {line}", markup=False)
     found = search.rows(tuner, base, searched)
     if not found:
         raise UserError(f"no trial came to its end; {folder / 'trials'} holds the reasons")

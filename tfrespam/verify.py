@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +84,15 @@ def _weights(first: Path, second: Path) -> float:
     arrays = [load_network(path).get_weights() for path in (first, second)]
     if [array.shape for array in arrays[0]] != [array.shape for array in arrays[1]]:
         return float("inf")
-    return max((float(np.max(np.abs(one - other), initial=0)) for one, other in zip(*arrays, strict=True)), default=0.0)
+    return max((_array(np, *pair) for pair in zip(*arrays, strict=True)), default=0.0)
+
+
+def _array(np, one, other) -> float:
+    """Largest difference of two arrays; infinite where one has NaN and the other has not."""
+    if np.array_equal(one, other, equal_nan=True):
+        return 0.0
+    difference = float(np.max(np.abs(one - other)))
+    return float("inf") if np.isnan(difference) else difference
 
 
 def _history(run: Path) -> list[dict[str, str]]:
@@ -110,9 +119,10 @@ def _largest(first: list[dict[str, str]], second: list[dict[str, str]]) -> float
 
 def _apart(one: str, other: str) -> float:
     try:
-        return abs(float(one) - float(other))
+        difference = abs(float(one) - float(other))
     except ValueError:
         return float("inf")
+    return float("inf") if math.isnan(difference) else difference  # max() would pass NaN over
 
 
 def _experiment(run: Path, data_dir: str | None) -> Experiment:
@@ -125,9 +135,14 @@ def _experiment(run: Path, data_dir: str | None) -> Experiment:
 
 
 def _same_data(run: Path, experiment: Experiment) -> None:
-    from tfrespam.train import prepared_data
+    from tfrespam.train import digests, prepared_data
 
-    Run(run).check_data(prepared_data(experiment))
+    prepared = prepared_data(experiment)
+    Run(run).check_data(prepared)
+    now = digests(experiment, prepared)
+    if now | read_json(run / "data.json", DAMAGED) != now:
+        raise UserError(f"the wider crops (augment.recrop) are not those that {run} was trained on. Prepare them as "
+                        "then")  # fmt: skip
 
 
 def _say_environment(run: Path) -> None:

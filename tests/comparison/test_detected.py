@@ -1,6 +1,7 @@
 """Masses found on whole films, in a comparison's numbers and tables."""
 
 import json
+import math
 
 import pytest
 from fake_runs import write_run
@@ -10,9 +11,9 @@ from tfrespam.comparison.collect import Run
 from tfrespam.comparison.tables import FOUND
 
 
-def run(folder, value, masses=10, interval=(0.1, 0.9)) -> Run:
+def run(folder, value, masses=10, interval=(0.1, 0.9), film="p1") -> Run:
     """A run that found the share `value` of its masses, at any number of false alarms; on crops for None."""
-    write_run(folder, {"p1 1": (5, 1, 1)})
+    write_run(folder, {f"{film} 1": (5, 1, 1)})
     summary = json.loads((folder / "summary.json").read_text())
     if value is not None:
         cells = {f"fp_{alarms}": {"value": value, "ci95": list(interval)} for alarms in detected.ALARMS}
@@ -30,7 +31,7 @@ def test_one_run_has_its_interval(tmp_path):
 
 
 def test_several_runs_count_by_their_masses_and_have_none(tmp_path):
-    found = detected.numbers([run(tmp_path / "a", 0.4, 10), run(tmp_path / "b", 0.7, 20)])
+    found = detected.numbers([run(tmp_path / "a", 0.4, 10), run(tmp_path / "b", 0.7, 20, film="p2")])
     assert found["found_iou0.1_fp0.5"] == pytest.approx(0.6) and found["masses"] == 30
     assert dict(FOUND)["IoU 0.1,\n0.5 a film"](found) == "60.0"
 
@@ -39,6 +40,17 @@ def test_crops_have_no_such_numbers(tmp_path):
     assert detected.numbers([run(tmp_path, None)]) == {}
 
 
+def test_two_seeds_that_judge_the_same_films_count_their_masses_once(tmp_path):
+    found = detected.numbers([run(tmp_path / "a", 0.4), run(tmp_path / "b", 0.6)])
+    assert found["masses"] == 10 and found["found_iou0.1_fp1"] == pytest.approx(0.5)
+
+
 def test_what_is_unknown_is_shown_as_such(tmp_path):
-    found = detected.numbers([run(tmp_path, 0.0, interval=(None, None))])
+    found = detected.numbers([run(tmp_path / "a", 0.0, interval=(None, None))])
     assert dict(FOUND)["IoU 0.1,\n1 a film"](found) == "0.0"
+    nothing = run(tmp_path / "b", 0.5, masses=0)
+    nothing.summary["detection"]["iou_0.1"]["sensitivity"]["fp_1"]["value"] = None  # as JSON has what is unknown
+    found = detected.numbers([nothing])
+    assert found["masses"] == 0 and math.isnan(found["found_iou0.1_fp1"])
+    assert dict(FOUND)["IoU 0.1,\n1 a film"](found) == "–"
+    assert detected.numbers([nothing, run(tmp_path / "c", 0.4, film="p2")])["found_iou0.1_fp1"] == 0.4

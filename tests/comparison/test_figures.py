@@ -44,6 +44,12 @@ def test_without_pictures_there_are_no_cases(rows, tmp_path):
     assert len(files) == 4 and not (tmp_path / "elsewhere").exists()
 
 
+def test_pictures_whose_scores_were_never_written_are_left_out(rows, tmp_path):
+    for row in rows:
+        (row.runs[0].folder / "probe.json").unlink()
+    assert len(figures.draw_all(rows, tmp_path / "out", tmp_path / "elsewhere")) == 4
+
+
 def test_one_network_under_one_protocol_is_enough(rows, tmp_path):
     assert len(figures.draw_all(rows[:1], tmp_path / "out", tmp_path / "out")) == 5
 

@@ -43,6 +43,11 @@ def test_equal_networks_share_the_ranks():
     assert found["first"].ranks[0] + found["second"].ranks[0] == pytest.approx(1)
 
 
+def test_networks_with_the_same_scores_share_each_rank():
+    found = standings({"first": scores(np.zeros(9)), "second": scores(np.zeros(9)), "best": scores(np.ones(9))})
+    assert found["first"].ranks == found["second"].ranks == (0, 0.5, 0.5) and found["best"].ranks == (1, 0, 0)
+
+
 def test_only_shared_images_count():
     names = ["a 0", "b 0", "c 0"]
     found = standings({"all": scores([0.5, 0.6, 1.0], names), "two": scores([0.6, 0.7], names[:2])})

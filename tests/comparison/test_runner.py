@@ -121,6 +121,25 @@ def hold(folder, held, seconds):
         write_run(folder, IMAGES)
 
 
+def test_who_is_refused_because_another_was_quicker_waits_for_it(planned, tmp_path, monkeypatch):
+    """A training holds its folder only once it has its data: until then two processes find it free."""
+    monkeypatch.setattr(runner, "_PATIENCE", 0.05)
+    folder, others, context = planned[0][1], [], multiprocessing.get_context("fork")
+
+    def launch(training, config, log):
+        folder.mkdir(parents=True)
+        held = context.Event()
+        others.append(context.Process(target=hold, args=(folder, held, 0.5)))
+        others[0].start()
+        held.wait(20)
+        log.write_text("error: in use by another process\n")
+        return 2
+
+    monkeypatch.setattr(runner, "launch", launch)
+    assert runner.run_all(planned[:1], tmp_path / "out") == [] and len(others) == 1
+    others[0].join()
+
+
 def test_waits_for_another_process_and_takes_its_result(planned, launched, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(runner, "_PATIENCE", 0.05)
     folder = planned[1][1]

@@ -63,6 +63,8 @@ def test_the_sheet_saved_as_csv_tells_the_same(home, tmp_path):
     path = home / "Radiology manual annotations.csv"
     path.write_text("\n".join(",".join(row) for row in rows))
     assert cesm_sheet.find(home) == path and cesm_sheet.read(path) == expected
+    path.write_text("\n\n".join(",".join(row).rstrip(",") for row in rows) + "\nP9_L_DM_CC\n")  # blank and short lines
+    assert cesm_sheet.read(path).items() >= expected.items() and not cesm_sheet.read(path)["P9_L_DM_CC"]["masses"]
     assert not expected["P4_R_CM_CC"]["masses"] and expected["P1_L_CM_CC"]["masses"]
 
 

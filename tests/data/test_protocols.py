@@ -13,7 +13,7 @@ def table(rows):
     films = [f"{patient}_{side}_{view}" for patient, side, view in zip(patients, sides, views, strict=True)]
     lesions = [f"{film}_{number}" for film, number in zip(films, numbers, strict=True)]
     columns = {"patient_id": patients, "laterality": sides, "view": views, "split": splits, "fold": folds,
-               "film_id": films, "lesion_id": lesions}  # fmt: skip
+               "film_id": films, "lesion_id": lesions, "source": ["films"] * len(films)}  # fmt: skip
     return {name: np.array(values) for name, values in columns.items()}
 
 
@@ -134,6 +134,18 @@ def test_a_patient_on_both_lists_is_found():
     parts = protocols.parts(data, "official", 0)
     audit = protocols.leak_audit(data, parts["test"], protocols.identities(data, parts["train"]))
     assert audit == {"copy": 0, "film": 0, "breast": 1, "patient": 1}
+
+
+def test_ids_of_another_data_set_may_be_the_same_by_chance():
+    data = table(TRAINED)
+    trained = protocols.identities(data, np.ones(3, bool))
+    elsewhere = {**data, "source": np.array(["another"] * 3)}
+    assert protocols.of_other_sources(elsewhere, np.ones(3, bool), trained)
+    assert protocols.leak_audit(elsewhere, np.ones(3, bool), trained)["patient"] == 3  # as of a copy of it
+    mixed = {**data, "source": np.array(["another", "another", data["source"][0]])}
+    earlier = {kind: seen for kind, seen in trained.items() if kind != "source"}  # by models of earlier releases
+    for judged, known in ((data, trained), (mixed, trained), (elsewhere, earlier), (elsewhere, None)):
+        assert not protocols.of_other_sources(judged, np.ones(3, bool), known)
 
 
 def test_what_a_model_remembers_of_its_patients_does_not_name_them():

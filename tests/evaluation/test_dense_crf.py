@@ -61,6 +61,12 @@ def test_an_exported_model_can_be_wrapped():
     np.testing.assert_array_equal(found[1, ..., 0], DenseCRF()(images[1, ..., 0], np.full((16, 12), 0.3, np.float32)))
 
 
+def test_films_that_a_network_of_crops_scans_are_refused(monkeypatch):
+    monkeypatch.setattr("tfrespam.evaluation.dense_crf._library", lambda: (None, None))
+    with pytest.raises(UserError, match="--postprocessing dense_crf refines crops"):
+        Refined(Exported(), DenseCRF()).scan_images(np.zeros((1, 8, 8, 1)))
+
+
 def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydensecrf", None)
     with pytest.raises(UserError, match=r'pydensecrf2: pip install "tfrespam\[crf\]"'):

@@ -1,6 +1,8 @@
 import dataclasses
+import errno
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tiny
@@ -9,10 +11,12 @@ from tfrespam import cli
 from tfrespam.config import Experiment, check
 from tfrespam.data import protocols
 from tfrespam.data.prepared import find
+from tfrespam.errors import UserError
 from tfrespam.training import search_space
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 keras_tuner = pytest.importorskip("keras_tuner", reason="KerasTuner (extra [tune]) is not installed")
+search = pytest.importorskip("tfrespam.training.search")
 
 
 def respam(tmp_path):
@@ -22,8 +26,6 @@ def respam(tmp_path):
 
 def test_the_highest_dice_is_best():
     """KerasTuner takes the bare name for the loss `dice`, and would search the worst network."""
-    from tfrespam.training import search
-
     assert search.objective().direction == "max" and search.objective().name == "val_dice"
     oracle = keras_tuner.oracles.RandomSearchOracle(objective=search.objective(), max_trials=2)
     assert oracle.objective.better_than(0.9, 0.8)
@@ -31,8 +33,6 @@ def test_the_highest_dice_is_best():
 
 @pytest.mark.parametrize("protocol", ["official", "folds"])
 def test_judges_of_a_search_judge_nothing_else(prepared, tmp_path, protocol):
-    from tfrespam.training import search
-
     experiment = tiny.experiment(tmp_path, tmp_path, data__protocol=protocol)
     inner = search.inner_parts(experiment, prepared)
     outer = protocols.parts(prepared.table, protocol)
@@ -76,8 +76,6 @@ def test_whatever_is_drawn_can_be_trained(file):
 def test_a_trial_learns_from_crops_cut_anew(download, tmp_path):
     """They come from a data set of wider crops; those that judge do not."""
     from tfrespam.prepare import prepare_source
-    from tfrespam.training import search
-
     for context, size in ((1.6, 32), (2.4, 48)):
         prepare_source(download, tmp_path, "tiny", "roi", context, size, workers=1)
     experiment = tiny.experiment(tmp_path, tmp_path, augment__recrop=1.5, training__epochs=1)
@@ -97,3 +95,37 @@ def test_draws_are_near_the_experiment_and_repeatable(tmp_path):
 def test_other_networks_have_no_reading_of_pam(tmp_path):
     assert search_space.names(tiny.experiment(tmp_path, tmp_path)) == (
         "width", "loss_weight", "learning_rate", "augmentation")  # fmt: skip
+
+
+class Told(keras_tuner.HyperModel):
+    """A network that every fit fails with an error."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def build(self, hp):
+        hp.Float("x", 0, 1)
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    def fit(self, *args, **kwargs):
+        with search._fatal():
+            raise self.error
+
+
+@pytest.mark.parametrize(("error", "expected", "said"), [
+    (UserError("the shards are damaged"), UserError, "^the shards are damaged$"),
+    (OSError(errno.ENOSPC, "No space left on device"), OSError, "No space"),
+    (ValueError("odd"), UserError, "several trials failed one after the other, the last one with: trial 2: .*odd$"),
+])  # fmt: skip
+def test_what_no_other_values_would_mend_ends_a_search(tmp_path, error, expected, said):
+    options = {"objective": search.objective(), "max_trials": 5, "directory": tmp_path, "project_name": "s"}
+    tuner = keras_tuner.RandomSearch(Told(error), **options)
+    with pytest.raises(expected, match=said):
+        search.run(tuner)
+
+
+def test_trials_that_failed_are_told(tmp_path):
+    options = {"objective": search.objective(), "max_trials": 2, "directory": tmp_path, "project_name": "s"}
+    assert search.run(keras_tuner.RandomSearch(Told(ValueError("odd")), **options)) == [
+        "trial 0: ValueError: odd", "trial 1: ValueError: odd"]  # fmt: skip

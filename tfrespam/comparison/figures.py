@@ -31,7 +31,8 @@ def draw_all(rows: Sequence[Row], folder: Path, pictures: Path) -> list[Path]:
              dice_against_parameters(groups, folder / "dice_parameters.png"),
              dice_miou_pairs(rows, folder / "dice_miou.png")]  # fmt: skip
     for name, group in groups.items():
-        shown = [(row, run) for row in group for run in row.runs if (run.folder / "cases.png").exists()]
+        shown = [(row, run) for row in group for run in row.runs
+                 if run.probe and (run.folder / "cases.png").exists()]  # fmt: skip
         if shown:
             files.append(case_pictures(shown, name, pictures / f"cases-{name.replace(', ', '-')}.png"))
     return files

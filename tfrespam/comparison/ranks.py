@@ -51,13 +51,14 @@ def standings(networks: Mapping[str, Scores], resamples: int = 2000) -> dict[str
 
 
 def rank_shares(values: np.ndarray, patients: np.ndarray, resamples: int = 2000) -> np.ndarray:
-    """Share of the resamples in which network k has rank r, (K, K).
+    """Share of the resamples in which network k has rank r, (K, K); equal networks share their ranks.
 
     Args:
         values: (K, N) scores of the same images.
         patients: (N,).
     """
     means = np.array([bootstrap_means(row, patients, resamples=resamples) for row in values])  # (K, resamples)
-    places = np.argsort(np.argsort(-means, axis=0, kind="stable"), axis=0)
-    count = len(values)
-    return np.array([np.bincount(row, minlength=count) for row in places]) / means.shape[1]
+    better = np.sum(means[None] > means[:, None], axis=1)  # (K, resamples): how many are before each
+    equal = np.sum(means[None] == means[:, None], axis=1)  # itself among them
+    return np.stack([np.mean(((better <= rank) & (rank < better + equal)) / equal, axis=1)
+                     for rank in range(len(values))], axis=1)  # fmt: skip

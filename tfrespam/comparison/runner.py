@@ -94,12 +94,23 @@ def launch(training: Training, config: Path, log: Path) -> int:
 
 
 def _when_free(folder: Path, work: Callable[[], int]) -> int:
-    """`work()`, once no other process trains in the folder: nothing is left to do when that one has finished it."""
-    while not _is_free(folder):
+    """`work()`, once no other process trains in the folder: nothing is left to do when that one has finished it.
+
+    Two processes may both find the folder free, as a training holds it only once it has its data: the one that is
+    refused then waits for the other.
+    """
+    while True:
+        _wait(folder)
+        status = 0 if is_finished(folder) else work()
+        if not status or _is_free(folder):
+            return status
+
+
+def _wait(folder: Path) -> None:
+    if not _is_free(folder):
         cli.console.print(f"{folder} is being trained by another process; waiting for it")
-        while not _is_free(folder):
-            time.sleep(_PATIENCE)
-    return 0 if is_finished(folder) else work()
+    while not _is_free(folder):
+        time.sleep(_PATIENCE)
 
 
 def _is_free(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from tfrespam.data.cbis_lists import Place
 from tfrespam.data.dicom import read_header
 from tfrespam.data.pictures import SUFFIXES
+from tfrespam.files import walk
 
 DICOM_SUFFIXES = (".dcm", ".dicom", "")
 CASE_PREFIX = "Mass-"
@@ -72,14 +73,9 @@ def _found(root: Path, path: str) -> Found:
 
 
 def _walk(root: Path, suffixes: tuple[str, ...]) -> Iterator[str]:
-    """Files below `root` in a stable order; links are followed, but no folder is entered twice."""
-    entered = set()
-    for folder, below, names in os.walk(root, followlinks=True):
-        state = os.stat(folder)
-        fresh = (state.st_dev, state.st_ino) not in entered
-        entered.add((state.st_dev, state.st_ino))
-        below[:] = sorted(name for name in below if fresh and not name.startswith(("Calc-", ".", "__MACOSX")))
-        for name in sorted(names) if fresh else ():
+    """Files below `root` in a stable order; links are followed."""
+    for folder, names in walk(root, ("Calc-", ".", "__MACOSX")):
+        for name in names:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
                 yield Path(folder, name).relative_to(root).as_posix()
 

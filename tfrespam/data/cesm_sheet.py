@@ -1,6 +1,7 @@
 """What CDD-CESM's sheet Radiology-manual-annotations says of each picture: findings, assessment, density, pathology."""
 
 import csv
+import itertools
 import re
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def read(path: Path) -> dict[str, dict]:
         raise UserError(f"{path}: expected the columns Image_name and Findings. Received: {received}")
     known: dict[str, dict] = {}
     for cells in rows[1:]:
-        row = dict(zip(header, cells, strict=False))
+        row = dict(itertools.zip_longest(header, cells[: len(header)], fillvalue=""))  # a line may be short, or blank
         if row["imagename"]:
             _add(known.setdefault(row["imagename"].upper(), {"masses": False, "others": []}), row)
     return known

@@ -104,15 +104,22 @@ def find(data_dir: str | Path, data: DataConfig) -> Prepared:
 
 
 def find_wider(data_dir: str | Path, data: DataConfig, factor: float, known: Prepared) -> Prepared:
-    """The lesions of `known`, which `data` asked for, in crops that reach `factor` times as far. Raises UserError."""
+    """The lesions of `known`, which `data` asked for, in crops that reach `factor` times as far.
+
+    Raises UserError where they are not there, or were cut out of other films or by other rules.
+    """
     context, image_size = round(data.context * factor, 6), round(data.image_size * factor)
     wider = find(data_dir, dataclasses.replace(data, context=context, image_size=image_size))
-    if not np.array_equal(wider.table["lesion_id"], known.table["lesion_id"]):
-        raise UserError(f"{wider.path} and {known.path} hold different lesions. Prepare both from the same source")
+    same = all(wider.facts.get(fact) == known.facts.get(fact) for fact in ("fingerprint", "crop_policy"))
+    if not same or not np.array_equal(wider.table["lesion_id"], known.table["lesion_id"]):
+        raise UserError(f"{wider.path} and {known.path} hold different lesions, or were prepared from different states "
+                        "of their source. Prepare both anew from the same files")
     return wider
 
 
 def all_under(data_dir: str | Path) -> list[Prepared]:
     """Every prepared data set under `data_dir`, which may also be the folder of one, sorted by path."""
-    found = sorted({path for depth in ("", "*/", "*/*/") for path in Path(data_dir).glob(f"{depth}dataset.json")})
-    return [Prepared(path.parent) for path in found]
+    home = Path(data_dir)
+    found = sorted({path for depth in ("", "*/", "*/*/") for path in home.glob(f"{depth}dataset.json")})
+    hidden = {path for path in found if any(part.startswith(".") for part in path.relative_to(home).parts)}
+    return [Prepared(path.parent) for path in found if path not in hidden]  # hidden: what a killed process left

@@ -81,13 +81,15 @@ def parts(table: Table, protocol: str, fold: int = 0, seed: int = 0, exclude_fil
 
 
 def identities(table: Table, chosen: np.ndarray) -> dict[str, list[str]]:
-    """Hashes of the lesions, films, breasts and patients of the chosen examples: what a model remembers of them.
+    """Hashes of the lesions, films, breasts and patients of the chosen examples, and of the data sets that they are of:
+    what a model remembers of them.
 
     Args:
         table: Columns of index.csv.
         chosen: Bool per example.
     """
-    return {kind: sorted(set(_hashed(kind, values[chosen]))) for kind, values in _kinds(table).items()}
+    kinds = {**_kinds(table), "source": table["source"]}
+    return {kind: sorted(set(_hashed(kind, values[chosen]))) for kind, values in kinds.items()}
 
 
 def leak_audit(table: Table, judged: np.ndarray, trained: Mapping[str, list[str]] | None) -> dict[str, int | None]:
@@ -102,6 +104,14 @@ def leak_audit(table: Table, judged: np.ndarray, trained: Mapping[str, list[str]
         return dict.fromkeys(_kinds(table))
     return {kind: int(np.isin(_hashed(kind, values[judged]), trained[kind]).sum())
             for kind, values in _kinds(table).items()}  # fmt: skip
+
+
+def of_other_sources(table: Table, judged: np.ndarray, trained: Mapping[str, list[str]] | None) -> bool:
+    """Whether the judged examples are all of other data sets than those that trained: then patients of both may have
+    the same ids, 1, 2, 3, by chance. False where that is not known.
+    """
+    known = (trained or {}).get("source")
+    return known is not None and not np.isin(_hashed("source", table["source"][judged]), known).any()
 
 
 def _kinds(table: Table) -> dict[str, np.ndarray]:

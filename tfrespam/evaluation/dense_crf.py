@@ -77,6 +77,11 @@ class Refined:
         pairs = zip(np.asarray(images)[..., 0], found[..., 0], strict=True)
         return np.stack([self.crf(image, probability) for image, probability in pairs])[..., None]
 
+    def scan_images(self, images: np.ndarray) -> np.ndarray:
+        """Raises UserError: the CRF's reaches are in pixels of the network's input, and a scan has several scales."""
+        raise UserError("--postprocessing dense_crf refines crops, or films of a network that was trained on films. "
+                        "This model was trained on crops and scans whole films: judge it on crops")
+
 
 def _library():
     try:

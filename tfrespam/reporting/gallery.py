@@ -54,6 +54,8 @@ def draw(judged: Judged, rows: Sequence[dict[str, str]], model: Path, data_dir: 
     from tfrespam.data import pipeline
     from tfrespam.serving import saved_model
 
+    if (after := judged.summary.get("postprocessing", "none")) != "none":
+        raise UserError(f"these scores are of masks after {after}, and the model alone would draw others")
     exported = saved_model.load(model)
     prepared = _prepared(judged, exported.metadata, data_dir)
     places = {_identity(row): place for place, row in enumerate(_table(prepared))}

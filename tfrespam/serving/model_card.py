@@ -116,8 +116,8 @@ def _training(known: Mapping[str, Any]) -> str:
     if not data:
         return "Not recorded with this version."
     trained_on = known.get("trained_on") or {}
-    counts = ", ".join(f"{len(seen)} {PLURALS.get(kind, kind)}" for kind, seen in trained_on.items()
-                       if isinstance(seen, list))  # fmt: skip
+    counts = ", ".join(f"{len(seen)} {PLURALS[kind]}" for kind, seen in trained_on.items()
+                       if kind in PLURALS and isinstance(seen, list))  # fmt: skip
     source = dataset.get("source") or data.get("dataset")
     lines = [f"- Data set: {data.get('dataset')} (source: {source}), protocol {data.get('protocol')}"]
     lines += [f"- Distinct in training: {counts}; metadata.json holds their hashes, no names"] if counts else []

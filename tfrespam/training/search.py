@@ -1,5 +1,7 @@
 """KerasTuner's part in the stage `tune`: how a trial is built and trained, and which search is run."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -8,6 +10,8 @@ import numpy as np
 
 from tfrespam.config import Experiment
 from tfrespam.data import pipeline, protocols
+from tfrespam.errors import UserError
+from tfrespam.faults import outside_fault
 from tfrespam.training import search_space
 from tfrespam.training.averaging import WeightAverage
 from tfrespam.training.fit import compiled, training_source
@@ -63,7 +67,7 @@ class Trial(keras_tuner.HyperModel):
                                   second=second)  # fmt: skip
         validation = pipeline.evaluation(self.prepared, self.parts["validation"], batch_size=training.batch_size,
                                          second=second)  # fmt: skip
-        with pipeline.damage_told(self.prepared):
+        with _fatal(), pipeline.damage_told(self.prepared):
             history = model.fit(train, validation_data=validation.cache(), epochs=epochs or training.epochs,
                                 initial_epoch=initial_epoch, steps_per_epoch=self.steps, shuffle=False, verbose=0,
                                 callbacks=[WeightAverage(training.ema), *callbacks])  # fmt: skip
@@ -71,6 +75,41 @@ class Trial(keras_tuner.HyperModel):
 
     def _drawn(self, hp) -> Experiment:
         return search_space.apply(self.experiment, search_space.draw(hp, self.experiment, self.searched))
+
+
+@contextlib.contextmanager
+def _fatal() -> Iterator[None]:
+    """What no other values would mend ends the search; KerasTuner writes off the trial for every other error."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) or outside_fault(error):
+            raise keras_tuner.errors.FatalError(str(error)) from error
+        raise
+
+
+def run(search: keras_tuner.Tuner, **options) -> list[str]:
+    """Searches what is left; returns why trials failed, a line each.
+
+    Raises:
+        UserError, or what the operating system refused: No other trial would have done better.
+        UserError: Several trials failed one after the other.
+    """
+    try:
+        search.search(verbose=0, **options)
+    except keras_tuner.errors.FatalError as error:
+        raise error.__cause__ from None
+    except RuntimeError as error:
+        if "consecutive" not in str(error):
+            raise
+        raise UserError("several trials failed one after the other, the last one with: "
+                        f"{(_failed(search) or ['nothing said'])[-1]}") from None  # fmt: skip
+    return _failed(search)
+
+
+def _failed(search: keras_tuner.Tuner) -> list[str]:
+    return [f"trial {trial.trial_id}: {(trial.message or 'nothing said').strip().splitlines()[-1]}"
+            for trial in search.oracle.trials.values() if trial.status in ("FAILED", "INVALID")]  # fmt: skip
 
 
 def tuner(method: str, trial: Trial, folder: Path, trials: int) -> keras_tuner.Tuner:
