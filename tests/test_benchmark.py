@@ -70,6 +70,15 @@ def test_errors_say_what_to_do(options, message, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("model", ["ds_unet", "cgan", "prior_knowledge_net"])
+def test_networks_that_learn_inside_another_model_are_measured(model, tmp_path):
+    benchmark.benchmark(model, width=0.0625, image_size=64, batch_size=2, quick=True, output=str(tmp_path),
+                        parts=("train", "infer"))  # fmt: skip
+    found = json.loads(next(tmp_path.iterdir()).read_text())
+    assert found["model"]["parameters"] > 0 and {"training step", "inference, batch 8"} <= found["speed"].keys()
+
+
+@pytest.mark.slow
 def test_bfloat16_is_timed_beside_float32(tmp_path, capsys):
     benchmark.benchmark(width=0.0625, image_size=32, batch_size=2, precision="mixed_bfloat16", quick=True,
                         output=str(tmp_path), parts=("train",))  # fmt: skip

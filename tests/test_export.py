@@ -198,9 +198,15 @@ def test_an_export_is_known_by_its_weights(tmp_path):
     assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") is None
     export.export(str(run), views="dihedral")
     assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") is None
+    for unlike in ({"threshold": 0.3}, {"weights": "float16"}, {"arithmetic": "float32"}):
+        export.export(str(run), **unlike)
+        assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") is None
     export.export(str(run))
     export.export(str(run))
-    assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") == tmp_path / "models" / "mine" / "2"
+    assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") == tmp_path / "models" / "mine" / "5"
+    metadata = tmp_path / "models" / "mine" / "5" / "metadata.json"
+    metadata.write_text(json.dumps(json.loads(metadata.read_text()) | {"calibration": {"temperature": 2.0}}))
+    assert export.exported_from(run / "best.keras", tmp_path / "models", "mine") == tmp_path / "models" / "mine" / "6"
     assert export.exported_from(run / "last.keras", tmp_path / "models", "mine") is None
 
 

@@ -154,6 +154,15 @@ def test_the_users_own_files_are_never_replaced(exported, tmp_path):
     predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), model=str(exported))
 
 
+def test_a_table_of_the_user_is_not_replaced(exported, tmp_path):
+    write(tmp_path / "a.png", blob(20, 20))
+    (tmp_path / "predictions.csv").write_text("name,answer\na,benign\n")
+    own = write(tmp_path / "a_mask.png", np.zeros((20, 20), np.uint8)).read_bytes()
+    with pytest.raises(UserError, match="predictions.csv is there and was not written by predict.*another --output"):
+        predict(str(tmp_path / "a.png"), output=str(tmp_path), model=str(exported))
+    assert "benign" in (tmp_path / "predictions.csv").read_text() and (tmp_path / "a_mask.png").read_bytes() == own
+
+
 def test_a_file_that_would_not_be_written_refuses_nothing(exported, tmp_path):
     """A PNG has no DICOM segmentation, so one of its name may be there."""
     write(tmp_path / "a.png", blob(20, 20))

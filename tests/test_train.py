@@ -12,6 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 import yaml
 
@@ -24,7 +25,7 @@ from tfrespam.export import export
 from tfrespam.files import alone
 from tfrespam.models.stored import in_float32
 from tfrespam.serving import saved_model
-from tfrespam.training.fit import fit
+from tfrespam.training.fit import compiled, fit
 from tfrespam.training.progress import EpochLines
 
 pytestmark = pytest.mark.usefixtures("switches")
@@ -285,6 +286,33 @@ def test_every_switch_trains(prepared, data_dir, tmp_path, settings, capsys):
     assert np.isfinite(model.get_weights()[0]).all() and np.isfinite(history(tmp_path / "run")[0]["val_loss"])
     assert model.output.dtype == "float32" and model.jit_compile == (experiment.training.jit == "on")
     assert "epoch   1/1  loss " in capsys.readouterr().out
+
+
+def test_joined_steps_must_divide_an_epoch(prepared, data_dir, tmp_path):
+    """Keras rounds an epoch up to whole groups of steps, and a run that goes on would not be the same run."""
+    experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__steps_per_execution=1000)
+    with pytest.raises(UserError, match="must divide the .* steps of an epoch: 1, .*Received: 1000"):
+        fitted(experiment, prepared, tmp_path / "run")
+
+
+@pytest.mark.parametrize("settings", [
+    {"model__options": {"modules": 3}}, {"model__options": {"expansion": 0}}, {"model__options": {"expansion": -1}},
+    {"model__options": {"reduction": "big"}}, {"training__loss": "boundary", "training__loss_options": {"radius": 1.5}},
+])  # fmt: skip
+def test_options_of_the_wrong_kind_are_refused(data_dir, tmp_path, settings):
+    network = {"model__name": "respam_unet", "model__width": 0.03125}
+    experiment = tiny.experiment(tmp_path, data_dir, **network, **settings)
+    with pytest.raises(UserError, match="Received"):
+        compiled(experiment, 3)
+
+
+def test_too_little_memory_is_told(prepared, data_dir, tmp_path, monkeypatch):
+    def fails(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[8,64,224,224]")
+
+    monkeypatch.setattr(keras.Model, "fit", fails)
+    with pytest.raises(UserError, match="not enough memory for a training step. Make --training.batch_size"):
+        fitted(tiny.experiment(tmp_path, data_dir), prepared, tmp_path / "run")
 
 
 @pytest.mark.parametrize("precision", ["float32", slow("mixed_float16"), slow("mixed_bfloat16")])

@@ -94,7 +94,7 @@ def _machine(experiment: Experiment, quick: bool) -> dict[str, Any]:
     from tfrespam.models.flops import count_flops
 
     try:
-        network = paths.compiled(experiment)
+        network = paths.network(experiment)
     except ValueError as error:
         raise UserError(str(error)) from None
     model, data = experiment.model, experiment.data
@@ -174,7 +174,7 @@ def _start(experiment: Experiment, results: dict, folder: Path, rounds: int, qui
 
     paths.start()
     rounds = 1 if quick else 3
-    exported = export_model(paths.compiled(experiment), folder / "models", "benchmark", {})
+    exported = export_model(paths.network(experiment), folder / "models", "benchmark", {})
     results["other"]["seconds of train --help"] = processes.help_seconds(rounds)
     results["other"]["seconds of predict, one picture"] = processes.predict_seconds(exported, folder, rounds)
 

@@ -124,7 +124,7 @@ class TrainingConfig:
         tensorboard_attention: Whether TensorBoard shows the attention gates on those cases.
         tensorboard_curves: Every so many epochs, and at the last, precision-recall and reliability curves over all
             validation cases; 0 switches them off.
-        tensorboard_gradients: Whether the norm of the gradients is measured; never under --strategy multiworker.
+        tensorboard_gradients: Whether the norm of the gradients is measured; with --strategy none only.
         tensorboard_histograms: Every so many epochs histograms of all weights; 0 switches them off.
         tensorboard_profile: First and last step that are profiled; the profile tab needs the extra [profile].
         momentum: Momentum of "sgd"; of the others, how much of the gradient's running mean is kept (beta 1).

@@ -63,7 +63,7 @@ def export(
     runtime.start()
     model = _average(members, views)
     facts = _together([run.facts for run in members])
-    facts |= {"views": views, "weights": [file_hash(file) for file in files], "note": note}
+    facts |= {"views": views, "weights": [file_hash(file) for file in files], "note": note, "arithmetic": arithmetic}
     pictures = {}
     if held_out or calibrate:
         model, found, pictures = _judged(model, members, judges, views, calibrate, threshold, data_dir)
@@ -215,16 +215,22 @@ def _shortened(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def exported_from(weights: Path, models_dir: str | os.PathLike, name: str) -> Path | None:
-    """The first version under `name` that was made from the file `weights` alone, as it is; None without one."""
+    """The first version under `name` that was made from the file `weights` alone, as `train` exports it; or None."""
     from tfrespam.serving.saved_model import is_saved_model, read_metadata, versions
 
     experiment, digest = Path(models_dir) / name, file_hash(weights)
     for version in versions(experiment):
         path = experiment / str(version)
         metadata = read_metadata(path)
-        if is_saved_model(path) and metadata.get("weights") == [digest] and metadata.get("views", "none") == "none":
+        if is_saved_model(path) and metadata.get("weights") == [digest] and _is_plain(metadata):
             return path
     return None
+
+
+def _is_plain(metadata: Mapping[str, Any]) -> bool:
+    """Whether a version has nothing that `export` can add to what `train` makes; earlier releases tell less."""
+    usual = {"views": "none", "kernels": "float32", "threshold": 0.5, "arithmetic": "as_trained"}
+    return "calibration" not in metadata and all(metadata.get(key, value) == value for key, value in usual.items())
 
 
 def _together(facts: list[dict[str, Any]]) -> dict[str, Any]:

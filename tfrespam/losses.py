@@ -180,7 +180,7 @@ def loss_names() -> tuple[str, ...]:
     return tuple(_LOSSES)
 
 
-def _is_number(value) -> bool:
+def is_number(value) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
@@ -208,9 +208,11 @@ class PerImageLoss(keras.losses.Loss):
         unknown = [option for option in options or () if option not in known]
         if unknown:
             raise ValueError(f"Options of loss {loss!r}: {', '.join(known) or 'none'}. Received: {', '.join(unknown)}")
-        wrong = {option: value for option, value in (options or {}).items() if not (_is_number(value) and value >= 0)}
+        wrong = {option: value for option, value in (options or {}).items() if not (is_number(value) and value >= 0)}
         if wrong:
             raise ValueError(f"Options of loss {loss!r} must be numbers of 0 or more. Received: {wrong}")
+        if (radius := (options or {}).get("radius", 1)) != int(radius):
+            raise ValueError(f"The option radius of loss {loss!r} must be a whole number of pixels. Received: {radius}")
         self.loss = loss
         self.options = dict(options or {})
 

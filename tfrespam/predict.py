@@ -57,7 +57,8 @@ def predict(*inputs: str, output: str, model: str | None = None, models_dir: str
         remove_labels: Whether labels and white borders of scanned films are made black before anything else.
         dicom_seg: Whether to write <name>_seg.dcm, a DICOM segmentation of each DICOM file.
         dicom_probability: Whether to write <name>_probability.dcm, a fractional DICOM segmentation.
-        dicom_sr: Whether to write <name>_sr.dcm, a DICOM report of area and longest diameter, and <name>_seg.dcm.
+        dicom_sr: Whether to write <name>_seg.dcm and, where there is a mass, <name>_sr.dcm, a DICOM report of its area
+            and longest diameter.
         patient_ids: Whether predictions.csv names DICOM patients by their IDs instead of by a hash.
     """
     from tfrespam.files import only_one, write_csv
@@ -197,8 +198,8 @@ def _predict(cases: "list[Case]", model: "Segmenter", folder: Path, settings: di
     from tfrespam.serving.inflight import in_order
     from tfrespam.serving.journal import Journal
 
-    journal = Journal(folder / ".predict.unfinished", settings)
-    rows = {case.name: _earlier(case, journal, folder) for case in cases}
+    journal = Journal(folder / ".predict.unfinished", settings, {case.name: case.file for case in cases})
+    rows = {case.name: _earlier(case, journal, folder, settings["dicom"]) for case in cases}
     left = [case for case in cases if rows[case.name] is None]
     if len(left) < len(cases):
         cli.console.print(f"{len(cases) - len(left)} of {len(cases)} pictures were done by an earlier call")
@@ -219,11 +220,9 @@ def _predict(cases: "list[Case]", model: "Segmenter", folder: Path, settings: di
     return [rows[case.name] for case in cases]
 
 
-def _earlier(case: "Case", journal: "Journal", folder: Path) -> dict | None:
+def _earlier(case: "Case", journal: "Journal", folder: Path, wanted: "Wanted") -> dict | None:
     """The case's row by an earlier call that was not finished, while what that call wrote is still there."""
-    from tfrespam.serving.written import PICTURES
-
-    there = all((folder / f"{case.name}{ending}").is_file() for ending in PICTURES)
+    there = all((folder / f"{case.name}{ending}").is_file() for ending in _endings(case, wanted))
     return journal.row(case.file, case.name) if there else None
 
 

@@ -256,14 +256,14 @@ def _publish(experiment: Experiment, prepared, parts: dict, trained: dict, model
     history = read_json(folder / "state" / "state.json", ANEW)["history"]
     loss_curve(history, folder / "loss_curve.png", f"{experiment.model.name}, {experiment.data.protocol}")
     weights = selected(experiment, folder)
+    facts = folder / "facts.json"
     path = exported_from(weights, experiment.models_dir, experiment.name)
-    if path is None:
+    if path is None or not facts.exists() or "trained_on" not in saved_model.read_metadata(path):  # by hand, before
         trivial = TrivialMasks.fit(evaluate.masks(prepared, parts["train"]))
-        facts = {**describe(dataclasses.asdict(experiment)), "run": str(folder), "trained_on": trained,
+        known = {**describe(dataclasses.asdict(experiment)), "run": str(folder), "trained_on": trained,
                  "trivial_masks": trivial.to_dict(), "dataset": prepared.facts}  # fmt: skip
-        write_json(folder / "facts.json", facts)
-        facts["weights"] = [file_hash(weights)]
-        path = export_model(model, experiment.models_dir, experiment.name, facts)
+        write_json(facts, known)
+        path = export_model(model, experiment.models_dir, experiment.name, known | {"weights": [file_hash(weights)]})
     exported = saved_model.load(path)
     summaries = {split: evaluate.judge(exported, prepared, experiment.data, split, folder / split)
                  for split in ("validation", "test") if parts[split].any()}  # fmt: skip

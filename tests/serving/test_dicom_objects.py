@@ -12,6 +12,7 @@ import pytest
 from pydicom.sr.codedict import codes
 
 from tfrespam.data.dicom import read_dicom
+from tfrespam.data.dicom_header import spacing_mm
 from tfrespam.errors import UserError
 from tfrespam.evaluation.extent import extent
 from tfrespam.serving.dicom_out import Wanted, write_objects
@@ -100,6 +101,33 @@ def test_belongs_to_the_sources_patient_and_study(film):
     shared = made.SharedFunctionalGroupsSequence[0]
     measures = shared.PixelMeasuresSequence[0].PixelSpacing if "PixelMeasuresSequence" in shared else None
     assert measures == spacing
+
+
+def test_a_magnified_picture_has_the_spacing_of_the_breast(tmp_path):
+    """As the report and the table have it: Imager Pixel Spacing is measured at the detector."""
+    header = DIGITAL | {"ImagerPixelSpacing": [0.1, 0.1], "EstimatedRadiographicMagnificationFactor": 1.8}
+    path = dicom_files.write(tmp_path / "a.dcm", np.zeros(MASK.shape, np.uint16), **header)
+    shared = segmentation(read_source(path), MASK, ALGORITHM).SharedFunctionalGroupsSequence[0]
+    spacing = [float(value) for value in shared.PixelMeasuresSequence[0].PixelSpacing]
+    assert spacing == pytest.approx([spacing_mm(read_source(path))] * 2) and spacing == pytest.approx([0.1 / 1.8] * 2)
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"), (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞"),
+    ("", "Doe^Jane")])  # fmt: skip
+def test_empty_values_of_the_character_set(tmp_path, given, expected):
+    """The usual form in Japan and Korea."""
+    header = DIGITAL | {"SpecificCharacterSet": given, "PatientName": expected}
+    path = dicom_files.write(tmp_path / "a.dcm", np.zeros(MASK.shape, np.uint16), **header)
+    made = pydicom.dcmread(saved(segmentation(read_source(path), MASK, ALGORITHM), tmp_path / "seg.dcm"))
+    assert str(made.PatientName) == expected
+
+
+def test_an_empty_mask_has_no_report(film, tmp_path):
+    """Nor that of an earlier call, with a lower threshold perhaps."""
+    for mask, expected in ((MASK, ["a_seg.dcm", "a_sr.dcm"]), (MASK & False, ["a_seg.dcm"])):
+        write_objects(film, tmp_path / "a", mask, mask, extent(mask), 0.07, ALGORITHM, Wanted(sr=True))
+        assert sorted(path.name for path in tmp_path.glob("a_*")) == expected
 
 
 def test_an_empty_mask_is_a_whole_object(film, tmp_path):

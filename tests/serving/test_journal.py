@@ -12,8 +12,8 @@ def picture(tmp_path):
     return file
 
 
-def journal(tmp_path, **settings):
-    return Journal(tmp_path / "out" / ".unfinished", {"model": "m", "box": (1, 2)} | settings)
+def journal(tmp_path, files=None, **settings):
+    return Journal(tmp_path / "out" / ".unfinished", {"model": "m", "box": (1, 2)} | settings, files or {})
 
 
 def test_remembers_what_is_done_as_long_as_nothing_has_changed(tmp_path, picture):
@@ -24,6 +24,18 @@ def test_remembers_what_is_done_as_long_as_nothing_has_changed(tmp_path, picture
     assert journal(tmp_path).row(tmp_path / "other.png", "ä") is None
     os.utime(picture, ns=(1, 1))
     assert journal(tmp_path).row(picture, "ä") is None
+
+
+def test_a_name_belongs_to_the_file_that_was_last_written_under_it(tmp_path, picture):
+    """Else a picture of one folder would be given the row of another folder's."""
+    other = tmp_path / "b" / "ä.png"
+    other.parent.mkdir()
+    other.touch()
+    journal(tmp_path).add(picture, {"file": picture, "name": "ä"})
+    later = journal(tmp_path, {"ä": other})  # a call that replaces the pictures, killed before it notes that
+    assert later.row(other, "ä") is None and journal(tmp_path).row(picture, "ä") is None
+    later.add(other, {"file": other, "name": "ä"})
+    assert journal(tmp_path).row(other, "ä") and journal(tmp_path).row(picture, "ä") is None
 
 
 def test_other_settings_begin_anew(tmp_path, picture):

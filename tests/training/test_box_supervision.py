@@ -87,7 +87,11 @@ def test_the_stage_trains_with_it(prepared, data_dir, tmp_path):
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"training__loss_options": {"gamma": 2}}, "affinity, warmup_epochs.*Received: gamma"),
-    ({"training__loss_options": {"distance": 0}}, "`distance` >= 1.*distance=0"),
+    ({"training__loss_options": {"distance": 0}}, "distance .* whole number of pixels, from 1 to 31. Received: 0"),
+    ({"training__loss_options": {"distance": 40}}, "from 1 to 31. Received: 40"),
+    ({"training__loss_options": {"distance": 1.5}}, "from 1 to 31. Received: 1.5"),
+    ({"training__loss_options": {"contrast": "abc"}}, "must be numbers of 0 or more. Received: .*abc"),
+    ({"training__loss_options": {"affinity": -3}}, "must be numbers of 0 or more. Received: .*-3"),
     ({"model__options": {"side_outputs": True}}, "without side outputs.*boundary1, mask1"),
 ])  # fmt: skip
 def test_what_cannot_be_trained_from_boxes_is_refused(data_dir, tmp_path, settings, message):

@@ -46,6 +46,14 @@ def compiled(experiment: Experiment, precision: str = "float32"):
         keras.config.set_dtype_policy("float32")
 
 
+def network(experiment: Experiment):
+    """What is exported of it: without what only helps it to learn."""
+    from tfrespam.models.blocks import without_sides
+    from tfrespam.training.averaging import network_of
+
+    return without_sides(network_of(compiled(experiment)))
+
+
 def train_tensorflow(experiment: Experiment) -> Callable[[], object]:
     """One step of `fit`, without data pipeline and callbacks."""
     import tensorflow as tf
@@ -87,7 +95,7 @@ def inference(experiment: Experiment, size: int, folder: Path) -> Calls:
     """Every way to have `size` probabilities from one set of weights; files go into `folder`."""
     from tfrespam.serving.signatures import export_archive
 
-    model = compiled(experiment)
+    model = network(experiment)
     as_if_trained(model)
     images, _ = batch(experiment, size)
     saved = folder / "saved"
@@ -110,7 +118,8 @@ def has_torch_statement(experiment: Experiment) -> bool:
     from tfrespam.benchmarking.torch_respam import OPTIONS
 
     model = experiment.model
-    return model.name == "respam_unet" and set(model.options) <= set(OPTIONS)
+    restated = model.options.get("normalization", "none") in ("none", "standardize")
+    return model.name == "respam_unet" and set(model.options) <= set(OPTIONS) and restated
 
 
 def _tensorflow(model, images: np.ndarray, saved: Path) -> Calls:

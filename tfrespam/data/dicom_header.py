@@ -15,7 +15,13 @@ VIEWS = VIEW_CODES | {name: name for name in VIEW_CODES.values()}
 
 
 def spacing_mm(dataset: Dataset) -> float:
-    """Size of a pixel in the plane of the breast, or NaN where it is unknown, not to be trusted, or not square.
+    """Size of a pixel in the plane of the breast, or NaN where it is unknown, not to be trusted, or not square."""
+    pair = spacings_mm(dataset)
+    return pair[0] if pair and abs(pair[0] - pair[1]) <= 0.01 * pair[0] else float("nan")
+
+
+def spacings_mm(dataset: Dataset) -> tuple[float, float] | None:
+    """Spacing of rows and of columns in the plane of the breast, or None where it is unknown or not to be trusted.
 
     PS3.3 10.7.1: Pixel Spacing counts as that of the breast when it is calibrated or differs from Imager Pixel
     Spacing; the latter is measured at the detector, from which the breast is away by the magnification factor. On a
@@ -26,8 +32,9 @@ def spacing_mm(dataset: Dataset) -> float:
     if dataset.get("SOPClassUID") == SECONDARY_CAPTURE and not calibrated:
         pixel, imager = None, _pair(dataset.get("NominalScannedPixelSpacing"))
     if pixel and (calibrated or pixel != imager):
-        return _square(pixel, 1.0)
-    return _square(imager, _number(dataset.get("EstimatedRadiographicMagnificationFactor")) or 1.0)
+        return pixel
+    magnification = _number(dataset.get("EstimatedRadiographicMagnificationFactor")) or 1.0
+    return (imager[0] / magnification, imager[1] / magnification) if imager else None
 
 
 def laterality(dataset: Dataset) -> str:
@@ -50,12 +57,6 @@ def _pair(spacing: object) -> tuple[float, float] | None:
     except (TypeError, ValueError):
         return None
     return (vertical, horizontal) if vertical > 0 and horizontal > 0 else None
-
-
-def _square(pair: tuple[float, float] | None, magnification: float) -> float:
-    if not pair or abs(pair[0] - pair[1]) > 0.01 * pair[0]:
-        return float("nan")
-    return pair[0] / magnification
 
 
 def _number(value: object) -> float:

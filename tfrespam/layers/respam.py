@@ -49,6 +49,8 @@ class ResPAM(keras.layers.Layer):
         self.filters = filters
         self.modules = modules
         self.strides = strides
+        if expansion <= 0:
+            raise ValueError(f"`expansion` must be above 0. Received: expansion={expansion}")
         self.expansion = expansion
         self.downsampling = downsampling
         self.placement = placement

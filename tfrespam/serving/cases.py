@@ -92,9 +92,17 @@ def _choose_region(case: Case, model: Segmenter, film: str, box: Box | None) -> 
             case.square, case.region = region.around(box, trained["context"], shape), "box"
         except UserError as error:
             case.fault = str(error)
-    elif film == "always" or film == "auto" and model.takes_films:
+    elif film == "always" or film == "auto" and _takes_films(case, model):
         is_film = film == "always" or trained["view"] == "film" or region.looks_like_film(case.picture.pixels)
         case.region = "film" if is_film else "picture"
+
+
+def _takes_films(case: Case, model: Segmenter) -> bool:
+    try:
+        return model.takes_films
+    except ServingError as error:  # a client asks its server
+        case.fault, case.undone = str(error), True
+        return False
 
 
 def _ask(model: Segmenter, cases: list[Case]) -> None:

@@ -27,6 +27,8 @@ def write_objects(file: Path, target: Path, mask: np.ndarray, probability: np.nd
                   spacing_mm: float, algorithm: Algorithm, wanted: Wanted) -> None:  # fmt: skip
     """Writes what is wanted about the DICOM file `file` to `target` with an ending, each whole or not at all.
 
+    An empty mask has no report: a reader would take it for a finding.
+
     Args:
         file: The source.
         target: Folder and name without ending.
@@ -49,8 +51,10 @@ def write_objects(file: Path, target: Path, mask: np.ndarray, probability: np.nd
         objects[SEG] = segmentation(source, mask, algorithm)
     if PROBABILITY in wanted.endings:
         objects[PROBABILITY] = segmentation(source, probability, algorithm, "FRACTIONAL")
-    if SR in wanted.endings:
+    if SR in wanted.endings and mask.any():
         objects[SR] = measurement_report(source, objects[SEG], *extent, spacing_mm, algorithm)
+    for ending in set(wanted.endings) - objects.keys():  # of an earlier call, which found a mass
+        target.with_name(target.name + ending).unlink(missing_ok=True)
     for ending, made in objects.items():
         _write(target.with_name(target.name + ending), made)
 

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from pydicom.dataset import Dataset
 
-from tfrespam.data.dicom_header import laterality
+from tfrespam.data.dicom_header import laterality, spacings_mm
 from tfrespam.errors import UserError
 from tfrespam.serving.dicom_source import MANUFACTURER, Algorithm, explained, uid_for
 
@@ -95,13 +95,13 @@ def _orientation(source: Dataset) -> list[str] | str:
 
 
 def _with_spacing(made: Dataset, source: Dataset) -> None:
-    """The source's own pixel spacing, which highdicom leaves out where a picture has no place in the patient."""
+    """The pixel spacing, as the report has it; highdicom leaves it out where a picture has no place in the patient."""
     import highdicom
 
     shared = made.SharedFunctionalGroupsSequence[0]
-    spacing = source.get("PixelSpacing") or source.get("ImagerPixelSpacing")
+    spacing = spacings_mm(source)
     if spacing and "PixelMeasuresSequence" not in shared:
         # readers insist on a thickness, and validators on one above 0: that of the breast, where it is known
         thickness = float(source.get("BodyPartThickness") or 1.0)
         shared.PixelMeasuresSequence = highdicom.PixelMeasuresSequence(
-            pixel_spacing=[float(value) for value in spacing], slice_thickness=thickness)  # fmt: skip
+            pixel_spacing=list(spacing), slice_thickness=thickness)  # fmt: skip

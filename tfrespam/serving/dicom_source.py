@@ -65,6 +65,7 @@ def read_source(path: Path) -> Dataset:
     """The header of the DICOM file at `path`, completed so that objects about it can be made. Raises UserError."""
     with explained():
         source = pydicom.dcmread(path, stop_before_pixels=True)
+        _name_character_sets(source)
         for name in TYPE_2:
             if name not in source:
                 setattr(source, name, "")
@@ -73,6 +74,16 @@ def read_source(path: Path) -> Dataset:
         if missing:
             raise UserError(f"no DICOM object can refer to this file: it lacks {', '.join(missing)}")
         return source
+
+
+def _name_character_sets(source: Dataset) -> None:
+    """Of several sets, among them those of Japan and Korea, highdicom knows some: such texts become UTF-8."""
+    given = source.get("SpecificCharacterSet")
+    if not given:
+        source.pop("SpecificCharacterSet", None)
+    elif not isinstance(given, str):
+        source.decode()
+        source.SpecificCharacterSet = "ISO_IR 192"
 
 
 def uid_for(source: Dataset, algorithm: Algorithm, *parts: object) -> UID:

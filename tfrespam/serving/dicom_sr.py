@@ -12,7 +12,7 @@ def measurement_report(source: Dataset, seg: Dataset, area_px: int, longest_diam
 
     Args:
         source: Header of the picture, from `read_source`.
-        seg: Its segmentation, from `segmentation`.
+        seg: Its segmentation, from `segmentation`; not of an empty mask, which is no finding.
         area_px: Pixels of the mask.
         longest_diameter_px: In pixels.
         spacing_mm: Size of a pixel, NaN when unknown.

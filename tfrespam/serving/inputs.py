@@ -109,7 +109,11 @@ def _search(folder: Path) -> Iterator[Path]:
 
 
 def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES or kind(file) != ""
+    """By suffix or content; one that cannot be opened may be one, and fails by its name later."""
+    try:
+        return file.suffix.lower() in SUFFIXES or kind(file) != ""
+    except UserError:
+        return True
 
 
 def _stem(file: Path) -> str:

@@ -15,20 +15,25 @@ class Journal:
     Args:
         path: The journal's file. What it holds counts only if it was begun with equal `settings`.
         settings: Everything that the rows depend on, besides the files themselves.
+        files: The files of this call by the names of their outputs: what was found under such a name for another file
+            is forgotten, since its pictures are about to be replaced.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]):
+    def __init__(self, path: Path, settings: Mapping[str, Any], files: Mapping[str, Path]):
         self._path = path
         self._head = {"settings": json.loads(json.dumps(settings, default=str))}
         head, *entries = _lines(path) or [None]
-        self._done = {entry["file"]: entry for entry in entries} if head == self._head else {}
+        done = {entry["row"]["name"]: entry for entry in entries} if head == self._head else {}
+        self._done = {name: entry for name, entry in done.items()
+                      if name not in files or entry["file"] == str(files[name].absolute())}  # fmt: skip
         with whole_file(path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in (self._head, *self._done.values())))
 
     def row(self, file: Path, name: str) -> dict[str, Any] | None:
         """What was found for `file`, if it was done under `name` and has not been written since; else None."""
-        entry = self._done.get(str(file.absolute()))
-        return entry["row"] if entry and entry["state"] == _state(file) and entry["row"]["name"] == name else None
+        entry = self._done.get(name)
+        same = entry and entry["file"] == str(file.absolute()) and entry["state"] == _state(file)
+        return entry["row"] if same else None
 
     def add(self, file: Path, row: Mapping[str, Any]) -> None:
         """Notes that `file` is done."""

@@ -24,6 +24,10 @@ def claim(folder: Path, endings: Mapping[str, Iterable[str]]) -> None:
     Raises:
         UserError: There is such a file, and it is not an earlier call's.
     """
+    table = folder / "predictions.csv"
+    if table.exists() and not _is_ours(table):
+        raise UserError(f"{table} is there and was not written by predict, which would replace it. Choose another "
+                        "--output")  # fmt: skip
     known = _names(folder)
     for name in endings:
         for path in (folder / f"{name}{ending}" for ending in endings[name]):
@@ -53,8 +57,17 @@ def _noted(file: Path) -> set[str]:
 
 def _tabulated(file: Path) -> set[str]:
     """By versions that noted no names."""
+    return {row["name"] for row in _rows(file) if row.get("name")} if _is_ours(file) else set()
+
+
+def _is_ours(table: Path) -> bool:
+    """Whether a table has the columns that predictions.csv has always had, and rows."""
+    return next(iter(_rows(table)), {}).keys() >= {"file", "area_px", "status"}
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
     try:
-        with open(file, newline="", encoding="utf-8") as table:
-            return {row["name"] for row in csv.DictReader(table) if row.get("name")}
+        with open(table, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, csv.Error):
-        return set()
+        return []

@@ -32,8 +32,8 @@ def board(experiment: Experiment, prepared, parts: dict[str, np.ndarray], valida
     import tensorflow as tf
 
     training, home = experiment.training, folder / FOLDER
-    # measured inside the step, which all workers must take alike: the chief alone would leave them out of step
-    gradients = training.tensorboard_gradients and experiment.strategy != "multiworker"
+    # measured inside the step, where each of several devices has its share only, before they are added up
+    gradients = training.tensorboard_gradients and experiment.strategy == "none"
     callbacks = [ScalarBoard(home, training.tensorboard_histograms, gradients, training.tensorboard_profile)]
     callbacks.append(RunNotes(tf.summary.create_file_writer(str(home)), experiment, prepared, parts, folder))
     if not training.tensorboard_images and not training.tensorboard_curves:

@@ -1,12 +1,14 @@
 """Weak supervision: a network that learns from boxes, because its loss sees nothing else of the masks."""
 
+from collections.abc import Mapping
+
 import keras
 from keras import ops
 
 from tfrespam.affinity import Affinity
 from tfrespam.config import TrainingConfig
 from tfrespam.errors import UserError
-from tfrespam.losses import PerImageLoss, bounding_box, get_loss
+from tfrespam.losses import PerImageLoss, bounding_box, get_loss, is_number
 from tfrespam.training.optimizer import inner
 
 PROJECTION = ("least_fill", "most_fill")
@@ -59,7 +61,19 @@ def box_supervised(network: keras.Model, training: TrainingConfig, steps_per_epo
     if unknown:
         known = ", ".join(PROJECTION + PAIRS)
         raise UserError(f"Options of --training.loss box: {known}. Received: {', '.join(unknown)}")
+    _check_pairs(training.loss_options, network.input_shape[1])
     return BoxSupervision(network, steps_per_epoch, **_some(training, PAIRS))
+
+
+def _check_pairs(options: Mapping, side: int) -> None:
+    distance = options.get("distance", 2)
+    wrong = {name: options[name] for name in PAIRS if name in options and not (is_number(options[name])
+                                                                               and options[name] >= 0)}  # fmt: skip
+    if wrong:
+        raise UserError(f"Options of --training.loss box must be numbers of 0 or more. Received: {wrong}")
+    if distance != int(distance) or not 1 <= distance < side:
+        raise UserError("The option distance of --training.loss box must be a whole number of pixels, from 1 to "
+                        f"{side - 1}. Received: {distance}")  # fmt: skip
 
 
 def projection_of(training: TrainingConfig) -> PerImageLoss:

@@ -1,7 +1,9 @@
 """One call of `model.fit`: model, data and callbacks put together from an experiment."""
 
+import contextlib
 import dataclasses
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -9,10 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfrespam import cli
-from tfrespam.config import AugmentConfig, Experiment
+from tfrespam.config import AugmentConfig, Experiment, TrainingConfig
 from tfrespam.data import pairs, pipeline
 from tfrespam.data.prepared import find_wider
 from tfrespam.errors import UserError
+from tfrespam.faults import outside_fault
 from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
 from tfrespam.models import DISCRIMINATORS, build_model
@@ -54,6 +57,7 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
     if not steps:
         raise UserError(f"--training.batch_size {batch_size} is more than the {parts['train'].sum()} training "
                         "examples. Make it smaller or prepare more")  # fmt: skip
+    check_joined_steps(steps, training)
     with devices.scope():
         model = compiled(experiment, steps)
     distribution.adapt(model, devices, training)
@@ -79,17 +83,38 @@ def fit(experiment: Experiment, prepared, parts: dict[str, np.ndarray], folder: 
         watched = board(experiment, prepared, parts, validation, average, folder)
         callbacks += [finite, *watched, recorder, lines]
     if done < training.epochs:
-        model.fit(train, validation_data=judged, validation_steps=validation_steps, epochs=training.epochs,
-                  initial_epoch=done, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)  # fmt: skip
+        with _memory_told():
+            model.fit(train, validation_data=judged, validation_steps=validation_steps, epochs=training.epochs,
+                      initial_epoch=done, steps_per_epoch=steps, callbacks=callbacks, shuffle=False, verbose=0)
     else:  # killed between the last epoch and last.keras
         average.finish()
     return network_of(model)
+
+
+def check_joined_steps(steps: int, training: TrainingConfig) -> None:
+    """Raises UserError where Keras would round an epoch up to whole groups of steps: it would then be a longer one."""
+    if steps % training.steps_per_execution:
+        fitting = ", ".join(str(count) for count in range(1, min(steps, 65)) if steps % count == 0)
+        raise UserError(f"--training.steps_per_execution must divide the {steps} steps of an epoch: {fitting}. "
+                        f"Received: {training.steps_per_execution}")  # fmt: skip
 
 
 def training_source(experiment: Experiment, prepared):
     """The data set that training pictures are made from: wider crops than those judged, where they are cut anew."""
     factor = experiment.augment.recrop
     return find_wider(experiment.data_dir, experiment.data, factor, prepared) if factor else prepared
+
+
+@contextlib.contextmanager
+def _memory_told() -> Iterator[None]:
+    """A device without enough memory as UserError; a disk without room, of which TensorFlow says the same, as it is."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        if outside_fault(error):
+            raise
+        raise UserError("the device has not enough memory for a training step. Make --training.batch_size, "
+                        "--model.width or --data.image_size smaller. Finished epochs are kept") from None
 
 
 def _check_pairs(prepared, chosen: np.ndarray, second: str) -> None:
@@ -105,6 +130,9 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
         loss = projection_of(training) if training.loss == "box" else get_loss(training.loss, **training.loss_options)
     except ValueError as error:
         raise UserError(str(error)) from None
+    except (TypeError, ZeroDivisionError) as error:
+        raise UserError(f"--model.options of {experiment.model.name} hold a value of the wrong kind or size. Received: "
+                        f"{experiment.model.options} ({error})") from None  # fmt: skip
     own = {}
     if isinstance(model, Adversarial):
         own["discriminator_optimizer"] = optimizer(training, steps_per_epoch)

@@ -16,7 +16,7 @@ def learning_rate(config: TrainingConfig, steps_per_epoch: int):
                                                       warmup_steps=warmup)  # fmt: skip
     if not warmup:
         return keras.optimizers.schedules.CosineDecay(config.learning_rate, total)
-    return keras.optimizers.schedules.CosineDecay(0.0, total - warmup, warmup_target=config.learning_rate,
+    return keras.optimizers.schedules.CosineDecay(0.0, max(total - warmup, 1), warmup_target=config.learning_rate,
                                                   warmup_steps=warmup)  # fmt: skip
 
 

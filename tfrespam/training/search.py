@@ -14,7 +14,7 @@ from tfrespam.errors import UserError
 from tfrespam.faults import outside_fault
 from tfrespam.training import search_space
 from tfrespam.training.averaging import WeightAverage
-from tfrespam.training.fit import compiled, training_source
+from tfrespam.training.fit import check_joined_steps, compiled, training_source
 
 SCORE = "val_dice"
 METHODS = ("random", "hyperband", "bayesian")
@@ -53,6 +53,7 @@ class Trial(keras_tuner.HyperModel):
         self.source = training_source(experiment, prepared)
         self.parts = inner_parts(experiment, prepared)
         self.steps = int(self.parts["train"].sum()) // experiment.training.batch_size
+        check_joined_steps(self.steps, experiment.training)
 
     def build(self, hp):
         keras.utils.set_random_seed(self.experiment.seed)
