@@ -111,7 +111,7 @@ def _without_none(found: re.Match) -> str:
 
 
 def _joined(args: list[str], stage: Callable) -> list[str]:
-    """`--box 1 2 3 4` as `--box=[1,2,3,4]`, the way jsonargparse reads it; of a tuple of any length, all words."""
+    """`--box 1 2 3 4` as `--box=[1,2,3,4]`, as jsonargparse reads it; of a list or tuple of any length, all words."""
     lengths = {f"--{name}": _length(parameter) for name, parameter in inspect.signature(stage).parameters.items()}
     joined, words = [], list(args)
     while words:
@@ -124,8 +124,10 @@ def _joined(args: list[str], stage: Callable) -> list[str]:
 
 
 def _length(parameter: inspect.Parameter) -> int:
-    """Of the tuple that the parameter takes, the longest there is if any will do; 0 when it takes another type."""
+    """Of the tuple or list that the parameter takes, the longest if any will do; 0 when it takes another type."""
     types = (parameter.annotation, *typing.get_args(parameter.annotation))
+    if any(typing.get_origin(each) is list for each in types):
+        return sys.maxsize
     parts = next((typing.get_args(each) for each in types if typing.get_origin(each) is tuple), ())
     return sys.maxsize if Ellipsis in parts else len(parts)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from tfrespam import cli
@@ -10,9 +9,6 @@ from tfrespam.comparison.plan import Comparison, chosen, trainings
 from tfrespam.config import Experiment
 from tfrespam.errors import UserError
 from tfrespam.train import run_folder
-
-_LISTS = ("--only", "--recipes", "--protocols", "--seeds", "--folds")
-_SWITCHES = ("--dry_run",)
 
 
 def compare(comparison: Comparison) -> None:
@@ -159,20 +155,6 @@ def _say_failures(failures: list) -> None:
         print(f"\n  {failure.what}:\n{said}", file=sys.stderr)
 
 
-def _arguments(args: Sequence[str]) -> list[str]:
-    """`--only a b` and `--dry_run` as jsonargparse reads lists and switches: `--only=[a,b]`, `--dry_run=true`."""
-    plain, words = [], list(args)
-    while words:
-        word = words.pop(0)
-        values = []
-        while word in _LISTS and words and not words[0].startswith("--"):
-            values.append(words.pop(0).strip("[],"))
-        if values:
-            word = f"{word}=[{','.join(values)}]"
-        plain.append(f"{word}=true" if word in _SWITCHES and words[:1] not in (["true"], ["false"]) else word)
-    return plain
-
-
 def compare_from_options(**options) -> None:
     compare(Comparison(**options))
 
@@ -181,7 +163,7 @@ compare_from_options.__doc__ = compare.__doc__
 
 
 def main() -> None:
-    cli.run(compare_from_options, _arguments(sys.argv[1:]), signature=Comparison)
+    cli.run(compare_from_options, signature=Comparison)
 
 
 if __name__ == "__main__":

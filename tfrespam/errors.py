@@ -6,3 +6,8 @@ class UserError(Exception):
 
     Stages print it without a traceback and exit with status 2 (`tfrespam.cli`).
     """
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first; its kind where it says nothing."""
+    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)

@@ -1,14 +1,13 @@
 """Stage `export`: a trained Keras model -> a SavedModel in TF Serving's layout, whole or not at all."""
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from tfrespam import cli
 from tfrespam.errors import UserError
-from tfrespam.files import file_hash, is_plain_name, read_json
+from tfrespam.files import file_hash, in_turn, is_plain_name, read_json
 from tfrespam.training.runs import REMOVE, Run
 
 # Largest difference of probabilities between the graph on disk and the model in memory, on noise. Batch normalisation
@@ -154,7 +153,8 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
     film_level = film_threshold(data["view"], threshold, (metadata.get("calibration") or {}).get("temperature", 1.0))
     if not is_plain_name(name):
         raise UserError(f"--name must be a plain folder name under the models' home. Received: {name!r}")
-    with _alone(Path(models_dir) / name) as experiment:
+    experiment = Path(models_dir) / name
+    with in_turn(experiment):
         version = max(versions(experiment), default=0) + 1
         with whole_directory(experiment / str(version)) as folder:
             export_archive(model, folder, size, threshold, keep_aspect, shares, film_level, half=half)
@@ -271,20 +271,6 @@ def _image_size(model) -> int:
     if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
         raise UserError(f"only models with a square input (N, S, S, C) can be exported. Received: {shape}")
     return shape[1]
-
-
-@contextlib.contextmanager
-def _alone(experiment: Path) -> Iterator[Path]:
-    """Holds the experiment's folder for this process; a killed process lets go of it."""
-    import fcntl
-
-    experiment.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(experiment, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield experiment
-    finally:
-        os.close(descriptor)
 
 
 def _check_parity(model, folder: Path, size: int) -> None:

@@ -91,6 +91,18 @@ def alone(path: str | os.PathLike) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
+def in_turn(folder: str | os.PathLike) -> Iterator[None]:
+    """A block for one process at a time with `folder`, which is made when missing; others wait."""
+    os.makedirs(folder, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _hold(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def only_one(path: str | os.PathLike, advice: str) -> Iterator[None]:
     """A block for one process at a time with `path`, as in `alone`. Raises UserError in every other one."""
     with alone(path) as free:

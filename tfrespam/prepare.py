@@ -192,10 +192,10 @@ def _read_all(source: str, films: list, policy, workers: int | None) -> Iterable
     from concurrent.futures.process import BrokenProcessPool
 
     from tfrespam.data.examples import film_examples
-    from tfrespam.workers import pool
+    from tfrespam.workers import cores, pool
 
     bar, advance = cli.progress("reading films", len(films))
-    with bar, pool(min(workers or os.cpu_count() or 1, len(films))) as readers:
+    with bar, pool(min(workers or cores(), len(films))) as readers:
         try:
             read = functools.partial(film_examples, source)
             for result in readers.map(read, films, [policy] * len(films), chunksize=4):

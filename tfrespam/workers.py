@@ -12,6 +12,11 @@ from multiprocessing import resource_tracker
 import cv2
 
 
+def cores() -> int:
+    """Processor cores that this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of `workers` processes; what was not begun when the block ends is not done.

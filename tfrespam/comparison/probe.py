@@ -100,5 +100,6 @@ def _example(metadata: dict, row: dict[str, str], data_dir: str):
     prepared = find(data_dir, data)
     table = prepared.table
     place = (table["lesion_id"] == row["lesion_id"]) & (table["copy"] == int(row["copy"]))
-    (images, masks), *_ = pipeline.evaluation(prepared, place, batch_size=1, second=data.second).as_numpy_iterator()
+    with pipeline.damage_told(prepared):
+        (images, masks), *_ = pipeline.evaluation(prepared, place, batch_size=1, second=data.second).as_numpy_iterator()
     return images[0], masks[0]

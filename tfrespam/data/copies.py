@@ -24,8 +24,10 @@ def paper_copies(prepared: Prepared, copies: int = COPIES) -> Iterator[tuple[str
         lambda example: tf.data.Dataset.range(copies).map(lambda copy: {**example, "copy": copy}))  # fmt: skip
     seeds = tf.constant([[zlib.crc32(name.encode()) & 0x3FFFFFFF] for name in prepared.table["lesion_id"][chosen]])
     numbered = dataset.enumerate().map(lambda n, example: (seeds[n // copies, 0], example))
-    for example in numbered.map(_copy, tf.data.AUTOTUNE, deterministic=True).as_numpy_iterator():
-        yield f"{example['lesion_id'].decode()}-{example['copy']}", _storable(example)
+    made = numbered.map(_copy, tf.data.AUTOTUNE, deterministic=True)
+    with pipeline.damage_told(prepared):
+        for example in made.as_numpy_iterator():
+            yield f"{example['lesion_id'].decode()}-{example['copy']}", _storable(example)
 
 
 def _copy(seed: tf.Tensor, example: dict) -> dict:

@@ -8,13 +8,12 @@ mammograms: see phantom_texture.
 """
 
 import itertools
-import os
 from pathlib import Path
 
 from tfrespam.data.phantom_download import FIELDS, split_of, write_patient
 from tfrespam.errors import UserError
 from tfrespam.files import whole_directory, write_csv
-from tfrespam.workers import pool
+from tfrespam.workers import cores, pool
 
 MARKER = "PHANTOM.txt"  # a download with this file in it is the data set named `phantom`
 VERSION = 1  # raise it with every change that changes a file of the download
@@ -31,7 +30,7 @@ def write_phantom(out: Path, patients: int = 60, seed: int = 0, workers: int | N
     """
     _check(patients, seed, workers)
     with whole_directory(out) as folder:
-        rows = _write_patients(folder, patients, seed, min(workers or os.cpu_count() or 1, patients))
+        rows = _write_patients(folder, patients, seed, min(workers or cores(), patients))
         for split in ("train", "test"):
             listed = itertools.chain.from_iterable(r for index, r in enumerate(rows) if split_of(index) == split)
             write_csv(folder / f"mass_case_description_{split}_set.csv", list(listed), FIELDS)

@@ -11,6 +11,7 @@ import tensorflow_datasets as tfds
 from tfrespam.config import AugmentConfig
 from tfrespam.data import augment, pairs, recrop
 from tfrespam.data.prepared import Prepared
+from tfrespam.errors import first_line
 from tfrespam.faults import outside_fault
 
 DECODED_LIMIT = 3 << 30  # bytes; a larger set stays encoded in memory and is decoded again each epoch
@@ -56,8 +57,8 @@ def _stored(prepared: Prepared, chosen: np.ndarray) -> tf.data.Dataset:
     except Exception as error:  # damage makes TFDS raise errors of many types
         if outside_fault(error):
             raise
-        reason = str(error).strip().splitlines()[0]
-        raise prepared.damaged(f"dataset_info.json or features.json in {prepared.shards.name}", reason) from None
+        what = f"dataset_info.json or features.json in {prepared.shards.name}"
+        raise prepared.damaged(what, first_line(error)) from None
     chosen = tf.constant(chosen)
     dataset = dataset.enumerate().filter(lambda position, _: chosen[position]).map(lambda _, example: example)
     return dataset.apply(tf.data.experimental.assert_cardinality(int(np.sum(chosen))))

@@ -15,6 +15,8 @@ from tfrespam.demonstration.examples import examples
 from tfrespam.demonstration.study import Study
 from tfrespam.errors import UserError
 from tfrespam.files import alone
+from tfrespam.serving import region
+from tfrespam.serving.cases import trained_on
 
 TITLE = "Breast-mass segmentation"
 NOTICE = ("**For research. Not a medical device: no result of this page may be used for diagnosis or treatment.** "
@@ -23,7 +25,7 @@ HELP = ("Drop a PNG, JPEG, TIFF or DICOM file. On a whole film, click two opposi
         "suspected mass in the left picture: the network then sees that region, as it did in training. A third click "
         "begins a new box.")  # fmt: skip
 DRAW_A_BOX = "This network has only seen crops around a mass: if this is a whole film, draw a box around the mass."
-FILM_SIDE = 512  # pixels; smaller pictures are taken for crops
+NO_BOX = "This network was trained on whole films and is shown all of this one: the box changes nothing."
 CSS = """
 .measures table { width: 100%; } .measures td { padding: .25rem .5rem; }
 .status:empty { display: none; }
@@ -105,14 +107,13 @@ class Page:
             Path(file).unlink(missing_ok=True)  # what was read is in memory now
         return self._segmented(study, model, threshold)
 
-    def _refused(self, message: str, study: Study | None = None):
-        return study, f"⚠️ {message}", *NOTHING, *self._seg_buttons(None)
+    def _refused(self, message: str):
+        return None, f"⚠️ {message}", *NOTHING, *self._seg_buttons(None)
 
     def _segmented(self, study: Study, model: str, threshold: float):
         loaded = models.loaded(self.offered[model])
         study = study.segmented(loaded)
-        knows_crops = loaded.metadata.get("data", {}).get("view") == "roi"
-        told = DRAW_A_BOX if knows_crops and study.box is None and max(study.pixels.shape) >= FILM_SIDE else ""
+        told = _told(study, trained_on(loaded.metadata)["view"])
         return study, told, *self._shown(study, threshold), *self._seg_buttons(study)
 
     def _clicked(self, study: Study | None, model: str, threshold: float, event: gr.SelectData):
@@ -184,3 +185,10 @@ def in_memory_folder() -> Iterator[Path]:
                 shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=home, ignore_cleanup_errors=True) as made, alone(made):
         yield Path(made)
+
+
+def _told(study: Study, view: str) -> str:
+    """What the user should know about what a network trained on `view` has been shown."""
+    if view == "film":
+        return NO_BOX if study.box is not None else ""
+    return DRAW_A_BOX if study.box is None and region.looks_like_film(study.pixels) else ""

@@ -14,6 +14,7 @@ from tfrespam.evaluation.confusion import binarise
 from tfrespam.evaluation.extent import extent
 from tfrespam.evaluation.overlay import draw_contour, grey_to_rgb
 from tfrespam.serving import inputs
+from tfrespam.serving.cases import trained_on
 from tfrespam.serving.saved_model import ExportedModel
 
 SMALLEST, LARGEST = 480, 1000  # pixels of a picture's longer side on the page
@@ -67,10 +68,14 @@ class Study:
         return dataclasses.replace(self, corner=None, box=box)
 
     def segmented(self, model: ExportedModel) -> "Study":
-        """With the network's probability for the picture, or for the region around the box."""
-        if self.box is None:
-            return dataclasses.replace(self, probability=_predict(model, self.pixels))
-        region = crop.square_with_context(self.box, model.metadata.get("data", {}).get("context", 1.6))
+        """With the network's probability for the picture, or for the region around the box.
+
+        A network that was trained on whole films is shown the whole film, as it was in training, whatever the box.
+        """
+        trained = trained_on(model.metadata)
+        if self.box is None or trained["view"] == "film":
+            return dataclasses.replace(self, probability=_predict(model, self.pixels, trained["view"] == "film"))
+        region = crop.square_with_context(self.box, trained["context"])
         part = _predict(model, crop.cut(self.pixels, region))
         whole = crop.paste(part, region, self.pixels.shape)
         return dataclasses.replace(self, probability=whole)
@@ -115,9 +120,10 @@ class Study:
                 ("pixel spacing", f"{self.spacing_mm:.4g} mm" if self.spacing_mm > 0 else "unknown")]  # fmt: skip
 
 
-def _predict(model: ExportedModel, pixels: np.ndarray) -> np.ndarray:
+def _predict(model: ExportedModel, pixels: np.ndarray, film: bool = False) -> np.ndarray:
     image = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
-    return model.predict_images(image[None, ..., None])[0, ..., 0]
+    segment = model.scan_images if film else model.predict_images
+    return segment(image[None, ..., None])[0, ..., 0]
 
 
 def _scaled(picture: np.ndarray, scale: float) -> np.ndarray:

@@ -9,7 +9,7 @@ import keras
 
 import tfrespam.layers
 import tfrespam.models  # noqa: F401  both register what a file may name
-from tfrespam.errors import UserError
+from tfrespam.errors import UserError, first_line
 from tfrespam.faults import outside_fault
 
 
@@ -21,8 +21,8 @@ def load_network(path: str | os.PathLike) -> keras.Model:
     except Exception as error:  # damage makes zip, HDF5, JSON and Keras raise errors of many types
         if outside_fault(error):
             raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"{path} cannot be loaded ({reason}). Was it written whole, and by this software?") from None
+        raise UserError(f"{path} cannot be loaded ({first_line(error)}). Was it written whole, and by this "
+                        "software?") from None
 
 
 def in_float32(model: keras.Model) -> keras.Model:

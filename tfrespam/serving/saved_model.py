@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfrespam.errors import UserError
+from tfrespam.errors import UserError, first_line
 from tfrespam.faults import outside_fault
 
 METADATA = "metadata.json"
@@ -47,7 +47,7 @@ class ExportedModel:
         except Exception as error:  # damage makes TensorFlow raise errors of many types
             if outside_fault(error):
                 raise
-            raise _damaged(path, str(error).strip().splitlines()[0]) from None
+            raise _damaged(path, first_line(error)) from None
 
     def predict_images(self, images: np.ndarray) -> np.ndarray:
         """Probabilities (N, H, W, 1) float32 of `images` (N, H, W, C) in [0, 1], of any one size."""

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrespam.config import Experiment, TrainingConfig
-from tfrespam.errors import UserError
+from tfrespam.errors import UserError, first_line
 from tfrespam.training.optimizer import inner
 from tfrespam.workplace import Workplace, workplace
 
@@ -105,8 +105,7 @@ def _tpu() -> tf.distribute.Strategy:
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(name)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--strategy tpu found no TPU ({reason}). Expected one, named by TPU_NAME. "
+        raise UserError(f"--strategy tpu found no TPU ({first_line(error)}). Expected one, named by TPU_NAME. "
                         f"Received: TPU_NAME={name}") from None  # fmt: skip
     return tf.distribute.TPUStrategy(resolver)
 

@@ -137,7 +137,7 @@ def _ask(network: keras.Model, prepared: Prepared, judged: np.ndarray, second: s
     masks, answers = [], []
     batches = pipeline.evaluation(prepared, judged, batch_size=8, second=second)
     bar, advance = cli.progress(f"asking {name}", int(judged.sum()))
-    with bar:
+    with bar, pipeline.damage_told(prepared):
         for images, references in batches.as_numpy_iterator():
             masks += list(references[..., 0] > 0)
             answers += list(probabilities(network, images)[..., 0])

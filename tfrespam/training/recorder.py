@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from tfrespam.errors import UserError
+from tfrespam.errors import UserError, first_line
 from tfrespam.files import check_seal, recover_directory, seal, whole_directory, whole_file, write_csv
 from tfrespam.training.averaging import WeightAverage, network_of
 
@@ -48,7 +48,7 @@ class RunRecorder(keras.callbacks.Callback):
             for variable, value in zip(_random_states(model), known.get("random_states", []), strict=True):
                 variable.assign(value)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise UserError(f"{state} is damaged ({_first_line(error)}), so the run cannot go on from it. best.keras "
+            raise UserError(f"{state} is damaged ({first_line(error)}), so the run cannot go on from it. best.keras "
                             "beside it can still be exported. Remove the run's folder to train anew") from None
         return len(self.history)
 
@@ -74,10 +74,6 @@ class RunRecorder(keras.callbacks.Callback):
             known = {"history": self.history, "random_states": [v.numpy().tolist() for v in _random_states(self.model)]}
             (state / "state.json").write_text(json.dumps(known), encoding="utf-8")
             seal(state)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _random_states(model: keras.Model) -> list:
