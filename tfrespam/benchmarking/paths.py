@@ -134,7 +134,7 @@ def _tensorflow(model, images: np.ndarray, saved: Path) -> Calls:
 def _converted(model, images: np.ndarray, saved: Path) -> Calls:
     """The exported graph in the runtimes that are installed, as `export --format` converts it."""
     from tfrespam import cli
-    from tfrespam.errors import UserError
+    from tfrespam.errors import UserError, first_line
     from tfrespam.serving.formats import write
 
     kinds = {"OpenVINO": ("openvino", ["openvino"]), "ONNX Runtime": ("onnx", ["onnxruntime", "tf2onnx"])}
@@ -144,8 +144,9 @@ def _converted(model, images: np.ndarray, saved: Path) -> Calls:
             continue
         try:
             _, run = write(model, saved, images.shape[1], kind)
-        except UserError as error:
-            cli.console.print(f"{name} is left out: {error}")
+            run(images)
+        except (UserError, RuntimeError) as error:  # what a runtime cannot compute it says at the first picture
+            cli.console.print(f"{name} is left out: {first_line(error)}", markup=False)
         else:
             calls[name] = functools.partial(run, images)
     return calls
