@@ -109,8 +109,10 @@ def run(search: keras_tuner.Tuner, **options) -> list[str]:
 
 
 def _failed(search: keras_tuner.Tuner) -> list[str]:
+    """A worker of several knows nothing of it; their chief does."""
+    trials = getattr(search.oracle, "trials", {})
     return [f"trial {trial.trial_id}: {(trial.message or 'nothing said').strip().splitlines()[-1]}"
-            for trial in search.oracle.trials.values() if trial.status in ("FAILED", "INVALID")]  # fmt: skip
+            for trial in trials.values() if trial.status in ("FAILED", "INVALID")]  # fmt: skip
 
 
 def tuner(method: str, trial: Trial, folder: Path, trials: int) -> keras_tuner.Tuner:
