@@ -20,7 +20,6 @@ class Action(enum.StrEnum):
     SKIPPED_UNREADABLE = "skipped_unreadable"
     SKIPPED_EMPTY = "skipped_empty"
     SKIPPED_AMBIGUOUS = "skipped_ambiguous"  # files are there, but which one is the mask cannot be told
-    SKIPPED_REQUESTED = "skipped_requested"  # named in the list of films that the user leaves out
     ABSENT = "absent"  # the whole official list (usually the test list) was never downloaded
 
     @property
