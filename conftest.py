@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tfrespam import runtime
+from tfrespam.core import runtime
 
 runtime.before_tensorflow()  # a test file may import TensorFlow at its top
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in a shell's background; what is tested would be deaf

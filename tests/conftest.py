@@ -1,4 +1,4 @@
-"""Data and a trained network, made once for all tests: six phantom patients, one of them on the test list."""
+"""Fixtures for all tests: phantom data of six patients, one of them on the test list, and a trained network."""
 
 import hypothesis
 import pytest
@@ -7,10 +7,19 @@ hypothesis.settings.register_profile("tfrespam", deadline=None, derandomize=True
 hypothesis.settings.load_profile("tfrespam")
 
 
+@pytest.fixture(autouse=True)
+def shown_log():
+    """Print the log of library code, as a command line does."""
+    from tfrespam.cli import shown_log
+
+    with shown_log(propagate=True):  # for caplog
+        yield
+
+
 @pytest.fixture(scope="session")
 def download(tmp_path_factory):
     """A phantom download of six patients."""
-    from tfrespam.data.phantom import write_phantom
+    from tfrespam.data.phantom.dataset import write_phantom
 
     folder = tmp_path_factory.mktemp("source") / "download"
     write_phantom(folder, patients=6, workers=1)
@@ -19,8 +28,8 @@ def download(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def data_dir(download, tmp_path_factory):
-    """A home with the data set `tiny`: crops of 32 pixels."""
-    from tfrespam.prepare import prepare_source
+    """Folder of data sets with the prepared data set `tiny`: crops of 32 pixels."""
+    from tfrespam.workflows.preparation import prepare_source
 
     home = tmp_path_factory.mktemp("datasets")
     prepare_source(download, home, "tiny", "roi", 1.6, 32, workers=1)
@@ -29,17 +38,18 @@ def data_dir(download, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def prepared(data_dir):
-    from tfrespam.data.prepared import Prepared
+    from tfrespam.data.loading.prepared import Prepared
 
     return Prepared(data_dir / "tiny" / "roi-1.6-32")
 
 
 @pytest.fixture(scope="session")
 def trained(data_dir, tmp_path_factory):
-    """The experiment of tiny.py, trained, exported and judged: (experiment, run folder)."""
+    """Experiment of tiny.py, trained, exported and evaluated: (experiment, run folder)."""
     import tiny
 
-    from tfrespam.train import run_folder, train
+    from tfrespam.training.runs import run_folder
+    from tfrespam.workflows.training import train
 
     experiment = tiny.experiment(tmp_path_factory.mktemp("trained"), data_dir)
     train(experiment)
@@ -48,12 +58,12 @@ def trained(data_dir, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small_export(tmp_path_factory):
-    """A served model's folder with two equal versions of the network in small_model.py."""
+    """Folder of a served model with two equal versions of the network in small_model.py."""
     import shutil
 
     from small_model import small_model
 
-    from tfrespam.export import export_model
+    from tfrespam.workflows.exporting import export_model
 
     home = tmp_path_factory.mktemp("served")
     first = export_model(small_model(), home, "tfrespam", {"model": "small"})
@@ -63,7 +73,7 @@ def small_export(tmp_path_factory):
 
 @pytest.fixture
 def switches():
-    """Determinism and precision, which hold for a whole process, are as at its start before and after the test."""
+    """Reset determinism and precision, which are settings of the process, before and after the test."""
     import keras
     from tensorflow.python.framework.config import disable_op_determinism
 

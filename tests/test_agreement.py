@@ -1,4 +1,4 @@
-"""experiments/agreement.py: what limits a score."""
+"""experiments/agreement.py: agreement between networks and with the reference."""
 
 import importlib.util
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
 
 FILE = Path(__file__).parents[1] / "experiments" / "agreement.py"
 SPEC = importlib.util.spec_from_file_location("agreement", FILE)
@@ -15,14 +15,14 @@ SPEC.loader.exec_module(agreement)
 
 
 def squares(*places: int) -> np.ndarray:
-    """A square of 4 x 4 pixels for each place of its left upper corner along the diagonal."""
+    """Make masks with a square of 4 x 4 pixels, for each given position along the diagonal."""
     masks = np.zeros((len(places), 12, 12), bool)
     for mask, place in zip(masks, places, strict=True):
         mask[place : place + 4, place : place + 4] = True
     return masks
 
 
-def test_networks_that_agree_with_each_other_and_not_with_the_reference():
+def test_dice_of_two_networks_that_agree_but_differ_from_the_reference():
     seen, patients = squares(2, 3).astype(np.float32), np.array(["a", "b"])
     found = agreement.agreement({"A": seen, "B": seen * 0.6}, squares(4, 5), patients)
     by_pair = {(row["first"], row["second"]): row["dice"] for row in found}
@@ -31,14 +31,14 @@ def test_networks_that_agree_with_each_other_and_not_with_the_reference():
                        ("A", "B"): 1.0}  # fmt: skip
 
 
-def test_a_mask_of_the_right_shape_in_another_place():
+def test_dice_in_place_ignores_the_position_of_the_mask():
     found = agreement.dice(squares(2, 3), squares(4, 3), np.array(["a", "b"]))
     assert found["dice"] == (2 * 4 / 32 + 1) / 2 and found["in_place"] == 1.0
     none = np.zeros((2, 12, 12), bool)
     assert agreement.dice(none, squares(4, 3), np.array(["a", "b"]))["in_place"] == 0.0
 
 
-def test_the_mean_is_of_probabilities():
+def test_probabilities_and_not_masks_are_averaged():
     left, right = squares(2).astype(np.float32), squares(6).astype(np.float32)
     found = agreement.agreement({"A": 0.9 * left, "B": 0.2 * right}, squares(2), np.array(["a"]))
     assert {row["first"]: row["dice"] for row in found if row["second"] == "reference"}["mean of all"] == 0.0
@@ -52,7 +52,7 @@ def test_one_model_is_refused(trained):
         agreement.report(model, data_dir=trained[0].data_dir)
 
 
-def test_exported_models_are_compared_on_their_validation_pictures(trained, tmp_path, capsys):
+def test_exported_models_are_compared_on_their_validation_images(trained, tmp_path, capsys):
     model = Path(trained[0].models_dir) / "exp"
     agreement.report(str(model), str(model / "1"), data_dir=trained[0].data_dir, output=str(tmp_path / "a.csv"))
     said, table = capsys.readouterr().out, (tmp_path / "a.csv").read_text()

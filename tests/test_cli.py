@@ -1,4 +1,5 @@
 import io
+import logging
 import resource
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from rich.console import Console
 
 from tfrespam import cli
 from tfrespam.__main__ import STAGES
-from tfrespam.errors import UserError
+from tfrespam.core.arguments import parse
+from tfrespam.core.console import log, progress
+from tfrespam.core.errors import UserError
 
 
 def stage(output: str, threshold: float = 0.5, view: Literal["roi", "film"] = "roi", fold: int | None = None) -> None:
@@ -46,20 +49,20 @@ def test_arguments_are_options_with_types(calls):
     assert calls == [("x", 1.0, "roi", 3)] and isinstance(calls[0][1], float)
 
 
-def test_what_has_no_name_goes_to_the_starred_argument(calls):
+def test_positional_words_are_given_to_the_starred_argument(calls):
     cli.run(several, ["a.png", "b c.png", "--output", "d"])
     cli.run(several, ["a.png"])
     assert calls == [(("a.png", "b c.png"), "d"), (("a.png",), "out")]
     assert run(several, "--output", "d") == 2
 
 
-def test_options_come_from_a_file_and_the_command_line_wins(calls, tmp_path):
+def test_command_line_options_override_the_file(calls, tmp_path):
     (tmp_path / "a.yaml").write_text("output: y\nthreshold: 0.25\n")
     cli.run(stage, ["--config", str(tmp_path / "a.yaml"), "--threshold", "0.75"])
     assert calls == [("y", 0.75, "roi", None)]
 
 
-def test_defaults_hold_unless_a_file_is_named(calls, tmp_path):
+def test_defaults_apply_only_without_a_config_file(calls, tmp_path):
     (tmp_path / "a.yaml").write_text("output: y\n")
     cli.run(stage, ["--output", "x"], defaults={"threshold": 0.9})
     cli.run(stage, ["--config", str(tmp_path / "a.yaml")], defaults={"threshold": 0.9})
@@ -101,12 +104,12 @@ def listed(*inputs: str, held_out: tuple[str, ...] = (), box: tuple[int, int, in
     (("--box", "1", "2", "3", "4", "a"), (("a",), (), (1, 2, 3, 4), 0)),
     (("a", "--box", "1,2,3,4", "--fold", "2"), (("a",), (), (1, 2, 3, 4), 2)),
 ])  # fmt: skip
-def test_lists_end_where_the_next_option_begins(calls, args, expected):
+def test_list_options_end_at_the_next_option(calls, args, expected):
     cli.run(listed, args)
     assert calls == [expected]
 
 
-def test_a_list_takes_no_starred_argument_in_silence(capsys):
+def test_a_missing_positional_argument_after_a_list_option_is_reported(capsys):
     run(listed, "--held_out", "b", "c", "a")  # all three are its own
     assert "the following arguments are required: inputs" in capsys.readouterr().err
 
@@ -114,19 +117,19 @@ def test_a_list_takes_no_starred_argument_in_silence(capsys):
 @pytest.mark.parametrize(("text", "named"), [
     ("output:\nfold: 1\n", "arguments are required: output"), ("output: x\nthreshold:\n", "--threshold has no value"),
 ])  # fmt: skip
-def test_a_key_without_a_value_is_told(tmp_path, capsys, text, named):
+def test_a_key_without_a_value_is_reported(tmp_path, capsys, text, named):
     (tmp_path / "c.yaml").write_text(text)
     assert run(stage, "--config", str(tmp_path / "c.yaml")) == 2 and named in capsys.readouterr().err
     (tmp_path / "c.yaml").write_text("output: x\nfold:\n")  # which may be left out
     cli.run(stage, ["--config", str(tmp_path / "c.yaml")])
 
 
-def test_what_an_optional_option_expects_is_told_without_jargon(capsys):
+def test_type_errors_of_optional_options_use_plain_words(capsys):
     run(stage, "--output", "x", "--fold", "y")
     assert capsys.readouterr().err.startswith('error: option "fold": Expected a int. Got value: y. --help')
 
 
-def test_help_tells_what_the_docstring_tells(capsys):
+def test_help_contains_the_docstring(capsys):
     assert run(stage, "--help") == 0
     told = capsys.readouterr().out
     assert "Does something." in told and "More of it." in told and "Where it goes." in told and "Args:" not in told
@@ -141,13 +144,13 @@ def test_a_user_error_is_one_message_and_status_2(capsys):
     assert capsys.readouterr().err == "error: --x must be y. Received: z\n"
 
 
-def test_an_unknown_option_is_met_with_the_one_it_looks_like(capsys):
+def test_error_of_an_unknown_option_suggests_a_similar_one(capsys):
     assert run(stage, "--outputt", "x") == 2
     told = capsys.readouterr().err
     assert told.startswith("error: ") and "Did you mean --output?" in told and told.count("\n") == 1
 
 
-def test_an_interruption_is_told_and_has_status_130(capsys):
+def test_ctrl_c_is_reported_with_status_130(capsys):
     def interrupted() -> None:
         """Is stopped."""
         raise KeyboardInterrupt
@@ -156,7 +159,7 @@ def test_an_interruption_is_told_and_has_status_130(capsys):
     assert "run the same command again" in capsys.readouterr().err
 
 
-def test_a_mistake_of_ours_is_not_hidden():
+def test_a_bug_keeps_its_exception():
     def broken() -> None:
         """Has a bug."""
         raise ZeroDivisionError
@@ -167,8 +170,8 @@ def test_a_mistake_of_ours_is_not_hidden():
 
 def test_progress_counts_and_shows_rate_and_time(monkeypatch):
     screen = io.StringIO()
-    monkeypatch.setattr(cli, "console", Console(file=screen, width=100, force_terminal=True))
-    bar, advance = cli.progress("reading", 3)
+    monkeypatch.setattr("tfrespam.core.console.console", Console(file=screen, width=100, force_terminal=True))
+    bar, advance = progress("reading", 3)
     with bar:
         for _ in range(3):
             advance()
@@ -186,7 +189,7 @@ def test_help_takes_less_than_a_second(name):
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
 
 
-def test_a_switch_needs_no_value():
+def test_a_boolean_option_needs_no_value():
     def stage(*inputs: str, loud: bool = False, name: str = "") -> None:
         """Does it.
 
@@ -198,5 +201,30 @@ def test_a_switch_needs_no_value():
 
     for given, loud in (("--loud a", True), ("a --loud", True), ("a --loud false", False), ("a --loud=no", False),
                         ("a", False), ("a --loud --name b", True)):  # fmt: skip
-        inputs, options = cli.parse(stage, given.split())
+        inputs, options = parse(stage, given.split())
         assert inputs == ["a"] and options["loud"] is loud
+
+
+def test_log_lines_are_printed_once_with_option_names(capsys):
+    def stage(output: str = "o") -> None:
+        """Reports."""
+        root = logging.getLogger()
+        root.addHandler(other := logging.StreamHandler(sys.stdout))
+        log.info("written to `output`, as `elsewhere` says")
+        log.warning("failed: `output`")
+        root.removeHandler(other)
+
+    cli.run(stage, [])
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("written to --output, as `elsewhere` says\n", "failed: --output\n")
+    assert not log.handlers or log.propagate
+
+
+def test_library_errors_name_command_line_options(capsys):
+    def stage(output: str = "o") -> None:
+        """Fails."""
+        raise UserError("`output` must be a folder. Received: `x`")
+
+    with pytest.raises(SystemExit):
+        cli.run(stage, [])
+    assert capsys.readouterr().err == "error: --output must be a folder. Received: `x`\n"

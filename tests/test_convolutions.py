@@ -1,4 +1,4 @@
-"""experiments/convolutions.py: every other way gives the same numbers."""
+"""experiments/convolutions.py: all implementations give the same numbers."""
 
 import importlib.util
 from pathlib import Path
@@ -20,7 +20,7 @@ def script():
 
 
 @pytest.mark.parametrize(("kernel", "ways"), [(1, 5), (3, 5), (7, 5)])
-def test_all_ways_agree(script, kernel, ways):
+def test_all_implementations_of_a_convolution_agree(script, kernel, ways):
     shape = script.Shape(9, 7, 3, 5, kernel, 1, 1)
     answers = {name: call().numpy() for name, call in script.ways(shape, 2).items()}
     assert len(answers) == ways
@@ -29,11 +29,11 @@ def test_all_ways_agree(script, kernel, ways):
         np.testing.assert_allclose(answer.reshape(expected.shape), expected, rtol=0, atol=1e-3)
 
 
-def test_strided_ones_have_only_tensorflows_ways(script):
+def test_strided_convolutions_are_measured_with_tensorflow_only(script):
     assert list(script.ways(script.Shape(8, 8, 3, 5, 3, 2, 1), 2)) == ["forward", "inputs", "kernels"]
 
 
-def test_rows_hold_every_convolution_of_the_network(script):
+def test_every_convolution_of_the_network_is_measured(script):
     model = build_model("unet", (32, 32, 1), width=0.0625)
     found = script.shapes(model, 2)
     layers = [layer for layer in model.layers if type(layer).__name__ == "Conv2D"]

@@ -1,4 +1,4 @@
-"""Disks that are full and folders that are read-only, for every stage that writes: a message, and nothing half done."""
+"""Full disks and read-only folders: every stage that writes reports the error and leaves no incomplete output."""
 
 import errno
 import shutil
@@ -8,21 +8,30 @@ import pytest
 import tiny
 from broken_disks import FULL, full_disk, read_only
 
-from tfrespam import cli, evaluate, export, predict, prepare, report, train, tune
+from tfrespam import cli
 from tfrespam.config import Experiment
-from tfrespam.errors import UserError
-from tfrespam.faults import outside_fault
-from tfrespam.files import whole_file, write_json
-from tfrespam.serving import saved_model
+from tfrespam.core.errors import UserError
+from tfrespam.core.faults import outside_fault
+from tfrespam.core.files import whole_file, write_json
+from tfrespam.evaluate import evaluate
+from tfrespam.export import export
+from tfrespam.predict import predict
+from tfrespam.prepare import prepare
+from tfrespam.report import report
+from tfrespam.serving.inference import saved_model
+from tfrespam.train import train
+from tfrespam.training.runs import run_folder
+from tfrespam.tune import tune
+from tfrespam.workflows import training
 
 
 def refused(stage, args, capsys, **options):
-    """The message with which the command ends."""
+    """Return the error message with which the command ends."""
     with pytest.raises(SystemExit) as ended:
         cli.run(stage, args, **options)
-    said = capsys.readouterr().err
-    assert ended.value.code == 2 and "Traceback" not in said, said
-    return said
+    message = capsys.readouterr().err
+    assert ended.value.code == 2 and "Traceback" not in message, message
+    return message
 
 
 def visible(folder: Path) -> list[Path]:
@@ -31,20 +40,20 @@ def visible(folder: Path) -> list[Path]:
 
 @pytest.fixture
 def commands(trained, download, tmp_path):
-    """What a user types for each stage, but for the folder that it writes to: (function, arguments, options)."""
+    """Return (function, arguments, options) of each stage, without the output folder."""
     experiment, run = trained
     model = str(Path(experiment.models_dir) / "exp")
     training = [option for option in tiny.options(experiment) if not option.startswith("--runs_dir")]
     settings = tmp_path / "base.yaml"
     settings.write_text((run / "config.yaml").read_text())
     return {
-        "prepare": (prepare.prepare, ["--source", str(download), "--workers", "1", "--data_dir"], {}),
-        "train": (train.train_from_options, [*training, "--runs_dir"], {"signature": Experiment}),
-        "export": (export.export, [str(run), "--models_dir"], {}),
-        "evaluate": (evaluate.evaluate, ["--model", model, "--data_dir", experiment.data_dir, "--output"], {}),
-        "predict": (predict.predict, [str(run / "examples"), "--model", model, "--output"], {}),
-        "tune": (tune.tune, ["--experiment", str(settings), "--output"], {}),
-        "report": (report.report, [str(run), "--pictures", "false", "--output"], {}),
+        "prepare": (prepare, ["--source", str(download), "--workers", "1", "--data_dir"], {}),
+        "train": (train, [*training, "--runs_dir"], {"signature": Experiment}),
+        "export": (export, [str(run), "--models_dir"], {}),
+        "evaluate": (evaluate, ["--model", model, "--data_dir", experiment.data_dir, "--output"], {}),
+        "predict": (predict, [str(run / "examples"), "--model", model, "--output"], {}),
+        "tune": (tune, ["--experiment", str(settings), "--output"], {}),
+        "report": (report, [str(run), "--pictures", "false", "--output"], {}),
     }  # fmt: skip
 
 
@@ -52,39 +61,39 @@ STAGES = ("prepare", "train", "export", "evaluate", "predict", "tune", "report")
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_read_only_folder_is_named(commands, name, tmp_path, capsys):
+def test_a_read_only_folder_is_reported_by_name(commands, name, tmp_path, capsys):
     if name == "tune":
         pytest.importorskip("keras_tuner")
     stage, args, options = commands[name]
     place = tmp_path / "read only é"
     with read_only(place):
-        said = refused(stage, [*args, str(place / "new")], capsys, **options)
-    assert "Permission denied" in said and "read only é" in said and "read and write" in said
+        message = refused(stage, [*args, str(place / "new")], capsys, **options)
+    assert "Permission denied" in message and "read only é" in message and "read and write" in message
     assert visible(place) == []
 
 
 @pytest.mark.parametrize(("name", "size"), [("prepare", 16384), ("export", 90112), ("evaluate", 4096),
                                             ("predict", 4096), ("report", 4096)])  # fmt: skip
-def test_a_disk_that_fills_up_leaves_nothing_half_written(commands, name, size, tmp_path, capsys):
+def test_a_full_disk_leaves_no_incomplete_files(commands, name, size, tmp_path, capsys):
     stage, args, options = commands[name]
     place = tmp_path / "full"
     with full_disk(place, size):
-        said = refused(stage, [*args, str(place / "new")], capsys, **options)
+        message = refused(stage, [*args, str(place / "new")], capsys, **options)
         left = [path for path in visible(place) if not path.name.startswith(".predict")]
         assert not [path for path in left if path.name in ("summary.json", "dataset.json", "saved_model.pb", "new")]
         assert not list(place.rglob("*partial*"))
-    assert any(words in said for words in FULL.split("|")) and "give the same command again" in said
+    assert any(words in message for words in FULL.split("|")) and "run the same command again" in message
 
 
-def test_a_checkpoint_that_does_not_fit_leaves_the_last_one(trained, prepared, tmp_path, capsys, monkeypatch):
-    """The disk fills up in the second epoch; with room again the run ends as if it had never been full."""
+def test_a_checkpoint_that_does_not_fit_keeps_the_previous_one(trained, prepared, tmp_path, capsys, monkeypatch):
+    """The disk fills up in the second epoch; with space again, the run ends with the weights of an undisturbed run."""
     from tfrespam.training.recorder import RunRecorder
 
     experiment, whole = trained
     experiment = tiny.experiment(tmp_path, experiment.data_dir)
-    folder, kept = train.run_folder(experiment), RunRecorder.on_epoch_end
-    monkeypatch.setattr(train, "_publish", lambda *_: None)
-    monkeypatch.setattr(train, "_say", lambda *_: None)
+    folder, kept = run_folder(experiment), RunRecorder.on_epoch_end
+    monkeypatch.setattr(training, "_publish", lambda *_: None)
+    monkeypatch.setattr(training, "_say", lambda *_: None)
 
     def full_at_last(recorder, epoch, logs=None):
         if epoch == 1:
@@ -97,10 +106,10 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_last_one(trained, prepared, t
 
     with monkeypatch.context() as patch:
         patch.setattr(RunRecorder, "on_epoch_end", full_at_last)
-        said = refused(train.train_from_options, tiny.options(experiment), capsys, signature=Experiment)
-    assert any(words in said for words in FULL.split("|"))
+        message = refused(train, tiny.options(experiment), capsys, signature=Experiment)
+    assert any(words in message for words in FULL.split("|"))
     shutil.rmtree(folder / "state-1")
-    train.train(experiment)
+    training.train(experiment)
     from tfrespam.models.stored import load_network
 
     for name in ("last.keras", "best.keras"):
@@ -108,30 +117,30 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_last_one(trained, prepared, t
         assert all((one == other).all() for one, other in zip(*both, strict=True))
 
 
-def test_an_export_onto_a_full_disk_keeps_the_versions_before(trained, tmp_path, capsys):
+def test_an_export_to_a_full_disk_keeps_earlier_versions(trained, tmp_path, capsys):
     models = Path(trained[0].models_dir)
     size = sum(path.stat().st_size for path in visible(models))
     with full_disk(tmp_path / "full", size + 200_000) as kind:
         shutil.copytree(models, tmp_path / "full" / "models")
         if kind == "limit":  # no single file is too large: what then happens is tested above
             return
-        refused(export.export, [str(trained[1]), "--models_dir", str(tmp_path / "full" / "models")], capsys)
+        refused(export, [str(trained[1]), "--models_dir", str(tmp_path / "full" / "models")], capsys)
         assert saved_model.versions(tmp_path / "full" / "models" / "exp") == [1]
         kept = saved_model.fingerprint(tmp_path / "full" / "models" / "exp" / "1")
     assert kept == saved_model.fingerprint(models / "exp" / "1")
 
 
 @pytest.mark.parametrize(("number", "word"), [(errno.ENOSPC, "Free some space"), (errno.EDQUOT, "quota"),
-                                              (errno.EROFS, "can be written to"), (errno.ENOTDIR, "is a file"),
-                                              (errno.EISDIR, "folder where"), (errno.ENAMETOOLONG, "shorter"),
-                                              (errno.EEXIST, "something else"), (errno.EIO, "does not work")])
-def test_the_systems_errors_are_told_with_the_file(tmp_path, number, word):
+                                              (errno.EROFS, "writable folder"), (errno.ENOTDIR, "is a file"),
+                                              (errno.EISDIR, "A folder has the name"), (errno.ENAMETOOLONG, "shorter"),
+                                              (errno.EEXIST, "Something else"), (errno.EIO, "faulty")])
+def test_operating_system_errors_are_explained_with_the_path(tmp_path, number, word):
     with pytest.raises(OSError) as caught, whole_file(tmp_path / "a.json"):
         raise OSError(number, "")
     assert f"at {tmp_path / 'a.json'}" in outside_fault(caught.value) and word in outside_fault(caught.value)
 
 
-def test_what_libraries_make_of_the_systems_errors_is_recognised():
+def test_operating_system_errors_wrapped_by_libraries_are_recognised():
     try:
         try:
             raise RuntimeError("Unable to write: errno = 28, error message = 'No space left on device'")
@@ -143,7 +152,7 @@ def test_what_libraries_make_of_the_systems_errors_is_recognised():
     assert outside_fault(ZeroDivisionError()) is None
 
 
-def test_json_on_a_full_disk_leaves_the_old_one(tmp_path):
+def test_writing_json_to_a_full_disk_keeps_the_old_file(tmp_path):
     with full_disk(tmp_path / "full", 8192):
         write_json(tmp_path / "full" / "a.json", {"old": 1})
         with pytest.raises(OSError, match=FULL):
@@ -153,22 +162,23 @@ def test_json_on_a_full_disk_leaves_the_old_one(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["evaluate", "predict", "tune"])
-def test_a_second_process_in_the_same_folder_is_refused(commands, name, tmp_path, capsys):
-    from tfrespam.files import alone
+def test_a_second_process_in_the_same_folder_is_rejected(commands, name, tmp_path, capsys):
+    from tfrespam.core.files import alone
 
     if name == "tune":
         pytest.importorskip("keras_tuner")
     stage, args, options = commands[name]
     (tmp_path / "used").mkdir()
     with alone(tmp_path / "used"):
-        said = refused(stage, [*args, str(tmp_path / "used")], capsys, **options)
-    assert "in use by another process" in said and "--output" in said and list((tmp_path / "used").iterdir()) == []
+        message = refused(stage, [*args, str(tmp_path / "used")], capsys, **options)
+    assert "in use by another process" in message and "--output" in message
+    assert list((tmp_path / "used").iterdir()) == []
 
 
-def test_names_that_leave_their_home_are_refused(commands, tmp_path, trained):
+def test_names_with_paths_are_rejected(commands, tmp_path, trained):
     for name in ("../x", "a/b", ".hidden", ""):
         with pytest.raises(UserError, match="plain folder name"):
-            prepare.prepare(commands["prepare"][1][1], str(tmp_path), name)
+            prepare(commands["prepare"][1][1], str(tmp_path), name)
         with pytest.raises(UserError, match="plain folder name"):
-            export.export(str(trained[1]), models_dir=str(tmp_path / "m"), name=name or "/")
+            export(str(trained[1]), models_dir=str(tmp_path / "m"), name=name or "/")
     assert not (tmp_path / "m").exists()

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 
-from tfrespam.files import alone, recover_directory, whole_directory, whole_file, write_csv, write_json
+from tfrespam.core.files import alone, recover_directory, whole_directory, whole_file, write_csv, write_json
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def permissions(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_file_takes_its_place_when_whole(tmp_path, umask):
+def test_whole_file_appears_only_when_complete(tmp_path, umask):
     path = tmp_path / "new" / "a.txt"
     with whole_file(path) as temporary:
         temporary.write_text("half")
@@ -35,7 +35,7 @@ def test_file_takes_its_place_when_whole(tmp_path, umask):
     assert os.listdir(path.parent) == ["a.txt"]
 
 
-def test_existing_file_is_kept_on_an_error(tmp_path):
+def test_whole_file_keeps_existing_file_on_error(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError, match="stop"), whole_file(path) as temporary:
@@ -49,7 +49,7 @@ def test_existing_file_is_kept_on_an_error(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from tfrespam.files import whole_directory, whole_file
+from tfrespam.core.files import whole_directory, whole_file
 kind = {"file": whole_file, "directory": whole_directory}[sys.argv[1]]
 with kind(sys.argv[2]) as temporary:
     (temporary if sys.argv[1] == "file" else temporary / "part").write_text("much longer than what comes later")
@@ -62,7 +62,7 @@ def kill_while_writing(kind, path):
     assert result.returncode == -signal.SIGKILL and not path.exists() and len(os.listdir(path.parent)) == 1
 
 
-def test_leftover_of_a_killed_writer_is_written_over(tmp_path):
+def test_whole_file_overwrites_leftover_of_killed_process(tmp_path):
     path = tmp_path / "a [1].txt"
     kill_while_writing("file", path)
     with whole_file(path) as temporary:
@@ -71,7 +71,7 @@ def test_leftover_of_a_killed_writer_is_written_over(tmp_path):
     assert path.read_text() == "short" and os.listdir(tmp_path) == [path.name]
 
 
-def test_leftover_of_a_killed_folder_is_removed(tmp_path):
+def test_whole_directory_removes_leftover_of_killed_process(tmp_path):
     path = tmp_path / "a [1]"
     kill_while_writing("directory", path)
     with whole_directory(path) as temporary:
@@ -80,7 +80,7 @@ def test_leftover_of_a_killed_folder_is_removed(tmp_path):
     assert os.listdir(tmp_path) == [path.name] and os.listdir(path) == ["b"]
 
 
-def test_folder_takes_its_place_when_whole(tmp_path, umask):
+def test_whole_directory_appears_only_when_complete(tmp_path, umask):
     path = tmp_path / "home" / "data"
     for content in ("one", "two"):
         with whole_directory(path) as temporary:
@@ -90,7 +90,7 @@ def test_folder_takes_its_place_when_whole(tmp_path, umask):
     assert os.listdir(path.parent) == ["data"]
 
 
-def test_existing_folder_is_kept_on_an_error(tmp_path):
+def test_whole_directory_keeps_existing_folder_on_error(tmp_path):
     path = tmp_path / "data"
     (path / "old").mkdir(parents=True)
     with pytest.raises(KeyboardInterrupt), whole_directory(path) as temporary:
@@ -99,7 +99,7 @@ def test_existing_folder_is_kept_on_an_error(tmp_path):
     assert os.listdir(path) == ["old"] and os.listdir(tmp_path) == ["data"]
 
 
-def test_what_another_process_is_writing_is_left_alone(tmp_path):
+def test_whole_directory_keeps_folders_that_others_write(tmp_path):
     path = tmp_path / "data"
     with whole_directory(path) as first:
         (first / "first").touch()
@@ -110,7 +110,7 @@ def test_what_another_process_is_writing_is_left_alone(tmp_path):
     assert os.listdir(path) == ["first"] and os.listdir(tmp_path) == ["data"]
 
 
-def test_writers_of_one_file_wait_for_each_other(tmp_path):
+def test_concurrent_writers_of_one_file_wait(tmp_path):
     path, long = tmp_path / "a.txt", "x" * 100_000
 
     def write(number):
@@ -125,7 +125,7 @@ def test_writers_of_one_file_wait_for_each_other(tmp_path):
     assert path.read_text()[1:] == long and os.listdir(tmp_path) == ["a.txt"]
 
 
-def test_folder_set_aside_by_a_killed_process_comes_back(tmp_path):
+def test_recover_directory_after_interrupted_replacement(tmp_path):
     path = tmp_path / "state"
     (tmp_path / ".state.replaced-1").mkdir()
     (tmp_path / ".state.replaced-1" / "epoch 7").touch()
@@ -147,7 +147,7 @@ def hold(path, ready):
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_alone_until_the_holder_is_killed(tmp_path, kind):
+def test_lock_is_released_when_its_holder_is_killed(tmp_path, kind):
     path = tmp_path if kind == "folder" else tmp_path / ".lock"
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
@@ -162,7 +162,7 @@ def test_alone_until_the_holder_is_killed(tmp_path, kind):
         assert free
 
 
-def test_json_holds_plain_values_and_no_nan(tmp_path):
+def test_write_json_converts_numpy_paths_and_nan(tmp_path):
     value = {"a": np.float32("nan"), "b": [np.int64(3), float("nan"), (1.5, None)], 4: np.array([[0.5], [np.nan]]),
              "p": tmp_path, "t": "ä", "n": {"x": np.bool_(True)}}  # fmt: skip
     write_json(tmp_path / "a.json", value)
@@ -170,14 +170,14 @@ def test_json_holds_plain_values_and_no_nan(tmp_path):
         "a": None, "b": [3, None, [1.5, None]], "4": [[0.5], [None]], "p": str(tmp_path), "t": "ä", "n": {"x": True}}
 
 
-def test_json_that_cannot_be_written_leaves_the_old_one(tmp_path):
+def test_write_json_keeps_old_file_on_error(tmp_path):
     write_json(tmp_path / "a.json", {"old": 1})
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"new": object()})
     assert json.loads((tmp_path / "a.json").read_text()) == {"old": 1} and os.listdir(tmp_path) == ["a.json"]
 
 
-def test_csv_quotes_what_needs_it(tmp_path):
+def test_write_csv_quotes_special_characters(tmp_path):
     rows = [{"name": 'a,"b"', "value": 1.5}, {"name": "line\nbreak", "value": ""}]
     write_csv(tmp_path / "a.csv", rows)
     assert (tmp_path / "a.csv").read_bytes() == b'name,value\r\n"a,""b""",1.5\r\n"line\nbreak",\r\n'

@@ -1,4 +1,4 @@
-"""A sample of kill_stages.py, whose whole run is in experiments/results/reliability."""
+"""A sample of kill_stages.py, whose full results are in experiments/results/reliability."""
 
 import json
 import subprocess
@@ -12,8 +12,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 @pytest.mark.parametrize(("signal", "stages", "kills"), [("KILL", ("prepare", "evaluate", "predict", "report"), 12),
                                                          ("INT", ("train", "predict"), 12)])  # fmt: skip
-def test_kills_lose_nothing(tmp_path, signal, stages, kills):
-    command = [sys.executable, str(Path(__file__).with_name("kill_stages.py")), "--seed", "1", "--kills", str(kills),
+def test_killed_stages_lose_no_results(tmp_path, signal, stages, kills):
+    script = Path(__file__).parent / "helpers" / "kill_stages.py"
+    command = [sys.executable, str(script), "--seed", "1", "--kills", str(kills),
                "--by", signal, "--output", str(tmp_path), "--stages", *stages]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

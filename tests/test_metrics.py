@@ -16,7 +16,7 @@ _SCORES = {"dice": confusion.dice, "iou": confusion.iou, "miou": confusion.miou}
 
 
 def _examples(count, side=16, seed=0):
-    """Masks and probabilities of all kinds: empty, full, missed, false alarm, in between."""
+    """Return masks and probabilities of all kinds: empty, full, false negative, false positive, in between."""
     random = np.random.default_rng(seed)
     masks = random.random((count, side, side, 1)) < random.random((count, 1, 1, 1))
     probabilities = random.random((count, side, side, 1), dtype="float32")
@@ -33,7 +33,7 @@ def _expected(masks, probabilities, threshold=0.5):
 
 
 @pytest.mark.parametrize("batch", [1, 4, 7, 23])
-def test_metrics_equal_the_evaluation_on_any_batch_size(batch):
+def test_metrics_equal_the_evaluation_for_any_batch_size(batch):
     masks, probabilities = _examples(23)
     expected = _expected(masks, probabilities)
     for metric in metrics.default_metrics():
@@ -53,7 +53,7 @@ def test_threshold_and_sample_weight():
         assert float(metric.result()) == pytest.approx(np.average(expected[metric.name], weights=weights), abs=1e-12)
 
 
-def test_empty_policy_and_the_value_on_the_threshold():
+def test_empty_masks_and_probabilities_at_the_threshold():
     empty, full = np.zeros((1, 4, 4, 1), "float32"), np.ones((1, 4, 4, 1), "float32")
     for metric in metrics.default_metrics():
         metric.update_state(empty, empty)
@@ -65,7 +65,7 @@ def test_empty_policy_and_the_value_on_the_threshold():
         assert float(metric.result()) == 1
 
 
-def test_a_large_float16_picture_is_counted_exactly():
+def test_a_large_float16_image_is_counted_exactly():
     mask = np.ones((1, 600, 600, 1), "float16")
     probability = mask.copy()
     probability[0, 0, 0] = 0
@@ -91,7 +91,7 @@ def test_serialisation_round_trip():
 
 
 def _evaluated(jit=False):
-    """A compiled model that hands its input on as the probability."""
+    """Compile a model that returns its input as the probability."""
     image = keras.Input((16, 16, 1), name="image")
     model = keras.Model(image, keras.layers.Activation("linear", dtype="float32", name="probability")(image))
     model.compile(loss="mse", metrics=metrics.default_metrics(), jit_compile=jit)
@@ -133,7 +133,7 @@ print("equal")
 """
 
 
-def test_evaluate_on_two_replicas_of_which_one_is_idle_in_the_last_batch():
+def test_evaluate_on_two_replicas_with_one_idle_in_the_last_batch():
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     answer = subprocess.run([sys.executable, "-c", _TWO_REPLICAS], env={**os.environ, "PYTHONPATH": path},
                             capture_output=True, text=True, timeout=300)

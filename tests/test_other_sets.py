@@ -1,4 +1,4 @@
-"""Other data sets and pairs of pictures through the stages: prepare, train, evaluate; and what refuses them."""
+"""Other data sets and image pairs in the stages prepare, train and evaluate."""
 
 import json
 
@@ -6,20 +6,21 @@ import other_sets
 import pytest
 import tiny
 
-from tfrespam.config import check
-from tfrespam.data.prepared import Prepared, all_under
-from tfrespam.errors import UserError
+from tfrespam.config_checks import check
+from tfrespam.core.errors import UserError
+from tfrespam.data.loading.prepared import Prepared, all_under
 from tfrespam.evaluate import evaluate
 from tfrespam.export import export
 from tfrespam.models import BUILDERS
 from tfrespam.predict import predict
-from tfrespam.prepare import prepare_source
-from tfrespam.train import run_folder, train
+from tfrespam.training.runs import run_folder
+from tfrespam.workflows.preparation import prepare_source
+from tfrespam.workflows.training import train
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Every data set but CBIS-DDSM, prepared in crops of 32 pixels."""
+    """Every data set except CBIS-DDSM, prepared as crops of 32 pixels."""
     sources, home = (tmp_path_factory.mktemp(name) for name in ("sources", "datasets"))
     films = "".join(f"mdb{n:03} F CIRC B {100 + 5 * n} 120 {20 + n}\n" for n in range(1, 15))
     other_sets.write_mias(sources / "all-mias", "REFNUM\n" + films, 256)
@@ -49,14 +50,14 @@ def test_each_data_set_is_prepared_with_its_patients_in_one_fold(home, name, exa
     assert len({*zip(table["patient_id"], table["fold"], strict=True)}) == patients
 
 
-def test_whole_pictures_cannot_be_made_from_sonograms(tmp_path):
+def test_ultrasound_images_cannot_be_prepared_as_films(tmp_path):
     other_sets.write_busi(tmp_path, 1, 1)
-    with pytest.raises(UserError, match="--view film cannot be made from busi. Expected: roi"):
+    with pytest.raises(UserError, match="`view` film cannot be made from busi. Expected: roi"):
         prepare_source(tmp_path, tmp_path, None, "film", 1.6, 32)
 
 
 @pytest.mark.slow
-def test_circles_train_as_boxes(home, tmp_path):
+def test_circles_can_be_trained_with_the_box_loss(home, tmp_path):
     experiment = tiny.experiment(tmp_path, home, data__dataset="mini_mias", data__protocol="folds",
                                  training__loss="box", augment__rotation_degrees=0.0, training__epochs=1)  # fmt: skip
     train(experiment)
@@ -66,7 +67,7 @@ def test_circles_train_as_boxes(home, tmp_path):
 
 @pytest.fixture(scope="module")
 def paired(home, tmp_path_factory):
-    """The experiment of tiny.py on pictures with and without contrast."""
+    """The experiment of tiny.py on images with and without contrast agent."""
     known, BUILDERS["multi_input"] = BUILDERS["multi_input"], tiny.network
     try:
         experiment = tiny.experiment(tmp_path_factory.mktemp("paired"), home, data__dataset="cdd_cesm",
@@ -80,19 +81,19 @@ def paired(home, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_pairs_are_exported_and_judged_as_pairs(paired, home, tmp_path):
+def test_pairs_are_exported_and_evaluated_as_pairs(paired, home, tmp_path):
     experiment, run = paired
     model = f"{experiment.models_dir}/exp"
     metadata = json.loads((run.parents[2] / "models/exp/1/metadata.json").read_text())
     assert metadata["channels"] == 2 and list(metadata["signatures"]) == ["serving_default"]
-    assert "2 grey pictures" in (run.parents[2] / "models/exp/1/model_card.md").read_text()
+    assert "2 grey images" in (run.parents[2] / "models/exp/1/model_card.md").read_text()
     evaluate(str(tmp_path), model, str(home))
     again = json.loads((tmp_path / "summary.json").read_text())
     assert again["metrics"] == json.loads((run / "summary.json").read_text())["metrics"]
 
 
 @pytest.mark.slow
-def test_held_out_pairs_calibrate(paired, home, tmp_path):
+def test_an_export_is_calibrated_on_held_out_pairs(paired, home, tmp_path):
     export(str(paired[1]), models_dir=str(tmp_path), calibrate=True)
     metadata = json.loads((tmp_path / "exp" / "1" / "metadata.json").read_text())
     expected = json.loads((paired[1] / "summary.json").read_text())["metrics"]["dice"]["image"]
@@ -100,12 +101,12 @@ def test_held_out_pairs_calibrate(paired, home, tmp_path):
 
 
 @pytest.mark.slow
-def test_single_pictures_are_no_pairs(paired, home, tmp_path):
+def test_single_images_and_onnx_are_rejected_for_pairs(paired, home, tmp_path):
     experiment, run = paired
-    with pytest.raises(UserError, match="takes 2 pictures of a breast side by side.*tfrespam.evaluate"):
+    with pytest.raises(UserError, match="takes 2 images of a breast, not a single file.*tfrespam.evaluate"):
         predict(str(run / "examples"), output=str(tmp_path / "predictions"), model=f"{experiment.models_dir}/exp")
     assert not (tmp_path / "predictions").exists()
-    with pytest.raises(UserError, match="--format onnx is written for networks that take one picture"):
+    with pytest.raises(UserError, match="`format` onnx requires a network with one input image"):
         export(str(run), models_dir=str(tmp_path), format="onnx")
     assert not all_under(tmp_path)
 
@@ -114,24 +115,24 @@ def test_single_pictures_are_no_pairs(paired, home, tmp_path):
     ({"data__second": "view"}, "need each other. Received: view with tiny"),
     ({"model__name": "multi_input"}, "need each other. Received: none with multi_input"),
     ({"data__second": "view", "model__name": "multi_input", "data__protocol": "paper"}, "honest protocol"),
-    ({"data__second": "view", "model__name": "multi_input", "augment__recrop": 1.5}, "--augment.recrop 0"),
+    ({"data__second": "view", "model__name": "multi_input", "augment__recrop": 1.5}, "`augment.recrop` 0"),
 ])  # fmt: skip
-def test_settings_that_make_no_pairs_are_refused(home, tmp_path, settings, message):
+def test_settings_without_valid_pairs_are_rejected(home, tmp_path, settings, message):
     with pytest.raises(UserError, match=message):
         check(tiny.experiment(tmp_path, home, **settings))
 
 
-def test_a_data_set_without_partners_is_refused(home, tmp_path):
+def test_a_data_set_without_partner_images_is_rejected(home, tmp_path):
     experiment = tiny.experiment(tmp_path, home, data__dataset="busi", data__protocol="folds", data__second="view",
                                  model__name="multi_input")  # fmt: skip
-    with pytest.raises(UserError, match="no training example of .*busi.* has such a second picture"):
+    with pytest.raises(UserError, match="no training example of .*busi.* has such a second image"):
         train(experiment)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"shared_encoder": False, "aligned": True}])
-def test_the_late_fusion_network_learns_from_phantom_pairs(data_dir, prepared, tmp_path, options):
-    from test_train import fitted, history
+def test_the_late_fusion_network_can_be_trained_on_phantom_pairs(data_dir, prepared, tmp_path, options):
+    from same_bits import fitted, history
 
     experiment = tiny.experiment(tmp_path, data_dir, data__second="view", model__name="multi_input",
                                  model__width=1 / 16, model__options={"normalization": "standardize", **options},

@@ -1,4 +1,4 @@
-"""The package's metadata and the pinned versions belong together."""
+"""The metadata of the package and the pinned versions are consistent."""
 
 import importlib
 import importlib.metadata
@@ -22,12 +22,12 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_constraints_are_versions_and_nothing_else():
+def test_constraints_contain_only_versions():
     strange = [line for line in PINS if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)]
     assert not strange
 
 
-def test_everything_asked_for_is_pinned():
+def test_all_dependencies_are_pinned():
     extras = PROJECT["optional-dependencies"]
     pinned = extras.keys() - {"gpu", "benchmark", "profile"}  # for whoever has the machine, or wants to profile
     asked = PROJECT["dependencies"] + [requirement for extra in pinned for requirement in extras[extra]]
@@ -42,16 +42,17 @@ def test_console_script_exists(command):
 
 
 def command_of(target: str) -> list[str]:
-    """What `make` runs for it, in this environment; where the tests run under a `make` themselves, as without it."""
+    """Return the command that `make` runs for a target, also if the tests run under `make` themselves."""
     venv = Path(sys.prefix)
     outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    shown = subprocess.run(["make", "--dry-run", "--assume-old", f"{venv}/.installed", f"VENV={venv}", target],
-                           cwd=ROOT, env=outside, capture_output=True, text=True, check=True).stdout  # fmt: skip
+    there = [word for name in (".installed", ".installed-test") for word in ("--assume-old", f"{venv}/{name}")]
+    shown = subprocess.run(["make", "--dry-run", *there, f"VENV={venv}", target], cwd=ROOT, env=outside,
+                           capture_output=True, text=True, check=True).stdout  # fmt: skip
     return shlex.split(shown.splitlines()[-1])
 
 
 @pytest.mark.slow
-def test_the_bill_of_materials_lists_what_is_installed(tmp_path):
+def test_the_bill_of_materials_lists_the_installed_packages(tmp_path):
     """`make sbom`: CycloneDX, with versions and licences."""
     pytest.importorskip("cyclonedx_py", reason="cyclonedx-bom (extra [audit]) is not installed")
     command = command_of("sbom")
@@ -66,8 +67,8 @@ def test_the_bill_of_materials_lists_what_is_installed(tmp_path):
     assert sum("licenses" in part for part in found.values()) > 0.9 * len(found)
 
 
-def test_the_audit_takes_what_it_cannot_look_up_for_an_error():
-    """`make audit` needs PyPI, so only its command is looked at here."""
+def test_make_audit_uses_strict_mode():
+    """`make audit` needs PyPI, so only its command is tested here."""
     command = command_of("audit")
     assert command[1:3] == ["-m", "pip_audit"] and "--strict" in command
     assert command[-2:] == ["--requirement", "constraints.txt"]

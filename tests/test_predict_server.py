@@ -1,8 +1,11 @@
-"""`predict --server` against the test double of TensorFlow Serving, in a process of its own that can be killed."""
+"""`predict --server` against the test double of TensorFlow Serving in a separate process that can be killed."""
 
 import csv
+import json
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,11 +18,11 @@ import pytest
 from double import Double, Models
 from server_process import Server
 
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
 from tfrespam.predict import predict
-from tfrespam.serving import client
-from tfrespam.serving.saved_model import read_metadata
-from tfrespam.serving.written import PICTURES
+from tfrespam.serving.client import client
+from tfrespam.serving.inference.saved_model import read_metadata
+from tfrespam.serving.inference.written import PICTURES
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def results(folder):
 
 
 @pytest.mark.parametrize("kind", ["grpc", "rest"])
-def test_files_are_the_same_to_the_byte_as_without_a_server(server, small_export, pictures, tmp_path, kind):
+def test_files_are_identical_to_those_without_a_server(server, small_export, pictures, tmp_path, kind):
     options = {"batch_size": 3, "film": "never"}
     predict(str(pictures), output=str(tmp_path / "local"), model=str(small_export), **options)
     predict(str(pictures), output=str(tmp_path / "served"), server=server.addresses[kind], **options)
@@ -73,7 +76,7 @@ def test_films_are_sent_one_by_one(small_export, pictures, tmp_path):
     assert results(tmp_path / "served") == results(tmp_path / "local")
 
 
-def test_patients_are_hashed_unless_asked(server, pictures, tmp_path, capfd):
+def test_patient_ids_are_hashed_by_default(server, pictures, tmp_path, capfd):
     options = {"output": str(tmp_path / "out"), "server": server.addresses["grpc"], "film": "never"}
     predict(str(pictures), **options)
     text = (tmp_path / "out" / "predictions.csv").read_text() + "".join(capfd.readouterr())
@@ -107,21 +110,21 @@ def test_dicom_files_get_dicom_objects(server, small_export, pictures, tmp_path,
     assert local.SOPInstanceUID == seg.SOPInstanceUID and local.PixelData == seg.PixelData
 
 
-def test_a_dicom_file_without_identity_is_segmented_but_gets_no_objects(server, pictures, tmp_path):
+def test_missing_uids_of_a_dicom_file_are_reported(server, pictures, tmp_path):
     with pytest.raises(UserError, match="1 of 13 files"):
         predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["grpc"], film="never",
                 dicom_seg=True)  # fmt: skip
     assert "lacks StudyInstanceUID" in table(tmp_path / "out")["film"]["status"]
 
 
-def test_a_bad_picture_fails_alone(server, pictures, tmp_path):
+def test_a_bad_image_does_not_affect_the_others(server, pictures, tmp_path):
     (pictures / "bad.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match="1 of 14 files could not be segmented"):
         predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["grpc"], film="never")
     assert table(tmp_path / "out")["bad"]["status"].startswith("failed: ")
 
 
-def test_the_options_name_a_server_and_a_model(server, pictures, tmp_path, monkeypatch):
+def test_invalid_server_options_are_rejected(server, pictures, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="Servable not found.*other"):
         predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"], served_name="other")
     with pytest.raises(UserError, match="host:8500"):
@@ -129,18 +132,61 @@ def test_the_options_name_a_server_and_a_model(server, pictures, tmp_path, monke
     with monkeypatch.context() as patch, pytest.raises(UserError, match="has the signatures serving_default"):
         patch.setattr(client.Client, "signatures", lambda _: {"serving_default": {}})
         predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"])
-    with pytest.raises(UserError, match="--box with --server needs --model"):
+    with pytest.raises(UserError, match="`box` with `server` needs `model`"):
         predict(str(pictures / "00.png"), output=str(tmp_path / "out"), server=server.addresses["rest"],
                 box=(1, 1, 9, 9))  # fmt: skip
-    with pytest.raises(UserError, match="--timeout must be a number of seconds above 0. Received: 0"):
+    with pytest.raises(UserError, match="`timeout` must be a number of seconds above 0. Received: 0"):
         predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"], timeout=0)
+    with pytest.raises(UserError, match="`keepalive` must be a number of seconds, 1 or more. Received: 0"):
+        predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"], keepalive=0)
+
+
+def test_client_sends_certificate_and_token_over_tls(small_export, pictures, tmp_path):
+    """As in docs/how-to/serving.md: mutual TLS and a token file, all from the command line."""
+    import certificates
+    import grpc
+
+    pem = certificates.make(tmp_path / "pem")
+    (tmp_path / "token").write_text("word\n")
+    pair = (pem / "server.key").read_bytes(), (pem / "server.pem").read_bytes()
+    shown = grpc.ssl_server_credentials([pair], (pem / "ca.pem").read_bytes(), require_client_auth=True)
+    models = Models(small_export, "tfrespam")
+    with Double(models, credentials=shown) as double:
+        done = called(str(pictures), "--output", tmp_path / "out", "--server", f"grpcs://127.0.0.1:{double.grpc_port}",
+                      "--ca", pem / "ca.pem", "--certificate", pem / "client.pem", "--key", pem / "client.key",
+                      "--token_file", tmp_path / "token", "--keepalive", "30", "--film", "never")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {request["authorization"] for request in models.requests} == {"Bearer word"}
+    assert {row["status"] for row in table(tmp_path / "out").values()} == {"ok"}
+
+
+def test_logs_can_be_lines_of_json(small_export, pictures, tmp_path):
+    """Each request by the id that the server sees, each file with its state, and the error, on standard error."""
+    (pictures / "bad.png").write_bytes(b"no picture")
+    models = Models(small_export, "tfrespam")
+    with Double(models) as double:
+        done = called(str(pictures), "--output", tmp_path / "out", "--server", double.rest_address, "--film", "never",
+                      "--log_format", "json")  # fmt: skip
+    assert done.returncode == 2 and done.stdout == ""
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
+    sent = {line["request"] for line in lines if "request" in line}
+    assert sent == {request["x-request-id"] for request in models.requests} and len(sent) >= 4
+    states = {Path(line["file"]).name: line["status"] for line in lines if "status" in line}
+    assert states.pop("bad.png") == "failed" and set(states.values()) == {"ok"} and len(states) == 13
+    assert lines[-1]["level"] == "ERROR" and "1 of 14 files could not be segmented" in lines[-1]["message"]
+
+
+def called(*words):
+    command = [sys.executable, "-m", "tfrespam.predict", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grpc", "rest"])
-def test_a_killed_server_leaves_undone_files_that_the_next_call_does(small_export, pictures, tmp_path, kind,
+def test_files_missed_by_a_killed_server_are_done_by_the_next_call(small_export, pictures, tmp_path, kind,
                                                                      capsys, monkeypatch):  # fmt: skip
-    """Killed in mid-stream and away for good; then back for the second call."""
+    """The server is killed during the call and restarted before the second call."""
     monkeypatch.setattr(client, "PATIENCE", 1.0)
     output, server = tmp_path / "out", Server(small_export, slow=0.3)
 
@@ -151,7 +197,7 @@ def test_a_killed_server_leaves_undone_files_that_the_next_call_does(small_expor
 
     killer = threading.Thread(target=kill_when_some_are_done)
     killer.start()
-    with pytest.raises(UserError, match="files are undone.*does what is undone, and no more"):
+    with pytest.raises(UserError, match="files are undone.*segments only these"):
         predict(str(pictures), output=str(output), server=server.addresses[kind], batch_size=1, film="never")
     killer.join()
     rows, said = table(output), capsys.readouterr().err
@@ -172,7 +218,7 @@ def test_a_killed_server_leaves_undone_files_that_the_next_call_does(small_expor
 
 
 @pytest.mark.slow
-def test_a_killed_server_that_returns_loses_nothing(small_export, pictures, tmp_path):
+def test_all_files_are_done_when_a_killed_server_restarts(small_export, pictures, tmp_path):
     output, servers = tmp_path / "out", [Server(small_export, slow=0.3)]
     address = servers[0].addresses["grpc"]
 

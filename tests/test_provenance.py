@@ -1,13 +1,13 @@
-"""Every output tells where it came from: command, settings, seed, data, versions, state of the source tree."""
+"""Provenance in every output: command, settings, seed, data, versions and state of the source tree."""
 
 import json
 
 import yaml
 
-from tfrespam.serving import saved_model
+from tfrespam.serving.inference import saved_model
 
 
-def test_every_output_tells_its_origin(trained, prepared):
+def test_every_output_records_its_provenance(trained, prepared):
     experiment, run = trained
     head, settings = (run / "config.yaml").read_text(), yaml.safe_load((run / "config.yaml").read_text())
     assert head.startswith("# ") and "; git " in head and settings["seed"] == experiment.seed

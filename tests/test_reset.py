@@ -1,6 +1,6 @@
-"""kill -9 at ten random moments of `prepare` and of `train`: the next run ends as one that was never disturbed.
+"""Kill `prepare` and `train` at random moments with kill -9; the next run gives the results of an undisturbed one.
 
-What `export` leaves is tested in test_export.py.
+Kills of `export` are tested in test_export.py.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ import numpy as np
 import pytest
 import tiny
 
-from tfrespam.data.prepared import Prepared
-from tfrespam.serving import saved_model
-from tfrespam.train import run_folder
+from tfrespam.data.loading.prepared import Prepared
+from tfrespam.serving.inference import saved_model
+from tfrespam.training.runs import run_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def complete(command):
-    """Runs it to its end; the seconds it took."""
+    """Run the command to its end; return the seconds it took."""
     started = time.monotonic()
     result = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
@@ -36,7 +36,7 @@ def complete(command):
 
 
 def kill_after(command, seconds):
-    """Whether the process had to be killed; its worker processes end as well."""
+    """Kill the process after `seconds`; return whether it still ran. Its worker processes must end as well."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         process.wait(seconds)
@@ -60,7 +60,7 @@ def _group_lives(group):
 
 
 def moments(seed, count, whole):
-    """One moment in each `count`-th of the seconds `whole`, in random order."""
+    """Draw one moment in each of `count` equal parts of `whole` seconds, in random order."""
     draw = random.Random(seed)
     drawn = [(part + draw.random()) / count * whole for part in range(count)]
     draw.shuffle(drawn)
@@ -72,7 +72,7 @@ def leftovers(home):
 
 
 def files(folder):
-    """What the files hold: a data set's command is not compared, and of a record not the order of its features."""
+    """Return the contents of the files, without the command of a data set and the order of features in a record."""
     return {path.relative_to(folder): _content(path) for path in folder.rglob("*") if path.is_file()}
 
 
@@ -87,7 +87,7 @@ def _content(path):
     return [{name: value.SerializeToString() for name, value in record.features.feature.items()} for record in records]
 
 
-def test_prepare(download, tmp_path):
+def test_killed_prepare_gives_the_same_data_set_when_repeated(download, tmp_path):
     def command(home):
         return [sys.executable, "-m", "tfrespam.prepare", "--source", str(download), "--data_dir", str(tmp_path / home),
                 "--image_size", "32", "--name", "data"]  # fmt: skip
@@ -109,7 +109,7 @@ def test_prepare(download, tmp_path):
 
 
 def results(home, experiment):
-    """What must not depend on kills: weights, history, exported graph, rows and summary."""
+    """Return results that must not depend on kills: weights, history, exported graph, rows and summary."""
     folder = run_folder(experiment)
     with open(folder / "history.csv", newline="") as file:
         history = [{**row, "seconds": ""} for row in csv.DictReader(file)]
@@ -130,7 +130,7 @@ def epochs_done(folder):
 
 
 def kill_when(command, reached, seconds):
-    """Kills the process `seconds` after `reached()`; the slower the machine, the later that is."""
+    """Kill the process `seconds` after `reached()` is true."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and not reached():
         time.sleep(0.002)
@@ -139,8 +139,8 @@ def kill_when(command, reached, seconds):
     return process.wait() == -signal.SIGKILL
 
 
-def test_train(data_dir, tmp_path):
-    """Two runs: one killed five times at random seconds, the other once at a random moment of each of five parts."""
+def test_killed_training_ends_with_the_same_results_when_repeated(data_dir, tmp_path):
+    """Two runs: one is killed five times at random times, the other once in each of five phases."""
     def experiment(home):
         return tiny.experiment(tmp_path / home, data_dir, training__epochs=12, training__ema=0.9, augment__noise=0.02)
 

@@ -1,4 +1,4 @@
-"""How TensorFlow is started: each check needs a process that has not imported it."""
+"""Start-up of TensorFlow. Each test runs in a new process that has not imported TensorFlow yet."""
 
 import subprocess
 import sys
@@ -17,10 +17,10 @@ def run(code: str, *arguments) -> str:
     return done.stdout
 
 
-def test_tensorflow_starts_without_keras_which_can_be_imported_later():
+def test_keras_is_not_imported_with_tensorflow_but_works_later():
     run(f"""
 import sys
-from tfrespam import runtime
+from tfrespam.core import runtime
 runtime.load_tensorflow()
 assert not set({HEAVY}) & set(sys.modules)
 import keras
@@ -32,29 +32,29 @@ assert tf.keras.layers.Dense is keras.layers.Dense
 """)
 
 
-def test_keras_that_is_there_before_stays():
+def test_keras_imported_before_tensorflow_is_kept():
     run("""
 import keras
-from tfrespam import runtime
+from tfrespam.core import runtime
 runtime.load_tensorflow()
 import tensorflow as tf
 assert tf.keras.layers.Dense is keras.layers.Dense
 """)
 
 
-def test_start_notes_are_not_shown():
-    done = subprocess.run([sys.executable, "-c", "from tfrespam import runtime; runtime.start()"], capture_output=True,
-                          text=True)  # fmt: skip
+def test_start_up_messages_are_hidden():
+    code = "from tfrespam.core import runtime; runtime.start()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_predict_needs_no_keras(tmp_path):
-    cv2.imwrite(str(tmp_path / "one.png"), np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))
+def test_predict_does_not_import_keras(tmp_path):
+    cv2.imwrite(str(tmp_path / "one.png"), np.tile(np.arange(64, dtype=np.uint8) * 3, (64, 1)))
     code = f"""
 import sys
-from tfrespam import predict
+from tfrespam.predict import main
 sys.argv[0] = "predict"
-predict.main()
+main()
 assert not set({HEAVY}) & set(sys.modules)
 """
     run(code, tmp_path / "one.png", "--output", tmp_path / "out")

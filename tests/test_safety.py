@@ -1,7 +1,9 @@
-"""Nothing that is read can run: no pickle, no unsafe YAML, no unsafe networks, no files outside of their folder."""
+"""No code in files is executed: no pickle, no unsafe YAML or networks, no paths outside the folder."""
 
 import ast
+import io
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +13,12 @@ import tiny
 import yaml
 from damage import damaged
 
-from tfrespam import cli, export
+from tfrespam import cli
 from tfrespam.config import Experiment
-from tfrespam.errors import UserError
+from tfrespam.core.arguments import parse
+from tfrespam.core.errors import UserError
+from tfrespam.export import export
+from tfrespam.models import imagenet
 
 SOURCES = sorted(path for path in (Path(__file__).parents[1] / "tfrespam").rglob("*.py"))
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
@@ -22,7 +27,7 @@ UNSAFE = {"yaml.load", "yaml.unsafe_load", "yaml.full_load", "yaml.load_all", "e
 
 
 def calls(tree):
-    """(name as written, call) of every call."""
+    """Return (name as written, call) of every call."""
     return [(ast.unparse(node.func), node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
@@ -35,31 +40,40 @@ def imported(tree):
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_nothing_that_is_read_can_run(path):
+def test_no_function_that_executes_file_content_is_used(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not FORBIDDEN & set(imported(tree))
+    assert not FORBIDDEN & set(imported(tree)) or path.stem == "imagenet"
     for name, call in calls(tree):
         options = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
         assert name not in UNSAFE and name.rpartition(".")[2] not in ("extractall", "unpack_archive"), name
         if name == "np.load":
             assert options.get("allow_pickle") == "False"
-        if name.endswith("load_model"):
+        if name.endswith("load_model") and not (path.parent.name == "api" and name == "load_model"):  # our own there
             assert path.name == "stored.py" and options["safe_mode"] == "True"
         assert options.get("shell") != "True"
 
 
-def test_yaml_is_data_and_nothing_else(tmp_path):
+def test_the_unpickler_creates_only_tensors():
+    """`imagenet` reads a file of torch.save; objects other than tensors are rejected before they are created."""
+    tree = ast.parse((Path(imagenet.__file__)).read_text(encoding="utf-8"))
+    assert {name for name, _ in calls(tree) if name.startswith("pickle.")} == {"pickle.UnpicklingError"}
+    told = pickle.dumps(os.system)
+    with pytest.raises(pickle.UnpicklingError, match="it asks for posix.system"):
+        imagenet._Tensors(io.BytesIO(told)).load()
+
+
+def test_python_tags_in_yaml_are_rejected(tmp_path):
     made = tmp_path / "made"
     text = f"name: !!python/object/apply:os.system ['touch {made}']\ntraining: {{select: best}}\n"
     (tmp_path / "config.yaml").write_text(text)
     with pytest.raises(UserError, match="config"):
-        cli.parse(Experiment, ["--config", str(tmp_path / "config.yaml")])
+        parse(Experiment, ["--config", str(tmp_path / "config.yaml")])
     with pytest.raises(UserError, match="config.yaml cannot be read"):
-        export.export(str(tmp_path))
+        export(str(tmp_path))
     assert not made.exists()
 
 
-def test_damaged_settings_are_refused_or_read(tmp_path):
+def test_damaged_settings_are_rejected_or_read_as_other_valid_ones(tmp_path):
     import dataclasses
     import json
 
@@ -69,27 +83,27 @@ def test_damaged_settings_are_refused_or_read(tmp_path):
     for content in damaged(whole, 40):
         file.write_bytes(content)
         try:
-            assert isinstance(cli.parse(Experiment, ["--config", str(file)])[1]["seed"], int)
+            assert isinstance(parse(Experiment, ["--config", str(file)])[1]["seed"], int)
         except UserError:
             refused += 1
     assert refused >= 10
 
 
-def test_settings_from_elsewhere_do_not_choose_where_an_export_goes(tmp_path):
+def test_an_experiment_name_with_a_path_is_rejected_by_export(tmp_path):
     settings = {"name": "../../elsewhere", "training": {"select": "best"}, "models_dir": str(tmp_path / "m")}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
     tiny.network((32, 32, 1)).save(tmp_path / "best.keras")
     with pytest.raises(UserError, match="plain folder name"):
-        export.export(str(tmp_path))
+        export(str(tmp_path))
     assert not (tmp_path / "m").exists() and not list(tmp_path.parent.glob("elsewhere"))
 
 
-def test_lists_that_name_files_outside_of_their_folder_find_none(tmp_path):
+def test_paths_in_lists_that_leave_the_source_are_not_read(tmp_path):
     """A case list's paths are never opened: films are found by their own headers, below the source."""
     import dicom_files
     import numpy as np
 
-    from tfrespam.data import cbis_ddsm, folder
+    from tfrespam.data.readers import cbis_ddsm, folder
 
     secret = tmp_path / "secret"
     secret.mkdir()
@@ -105,12 +119,12 @@ def test_lists_that_name_files_outside_of_their_folder_find_none(tmp_path):
     for name in ("images", "masks"):
         (source / name).mkdir()
     (source / "patients.csv").write_text("image,patient_id\n../secret/1-1.dcm,p\n")
-    with pytest.raises(UserError, match="no picture in .* has a mask of the same name"):
+    with pytest.raises(UserError, match="no image in .* has a mask of the same name"):
         folder.scan(source)
 
 
-def test_file_names_that_are_no_text_are_read_and_written(small_export, tmp_path, capsys):
-    """A name in another encoding than the system's, with brackets, blanks, colons and a quote."""
+def test_file_names_in_another_encoding_are_read_and_written(small_export, tmp_path, capsys):
+    """A name in another encoding than the system's, with brackets, spaces, colons and a quote."""
     import cv2
     import numpy as np
 
@@ -119,7 +133,7 @@ def test_file_names_that_are_no_text_are_read_and_written(small_export, tmp_path
     source = tmp_path / "films [old] :x: it's"
     source.mkdir()
     name = os.fsdecode(b"M\xfcller 1.png")
-    picture = cv2.imencode(".png", np.arange(1600, dtype=np.uint8).reshape(40, 40))[1].tobytes()
+    picture = cv2.imencode(".png", (np.arange(1600).reshape(40, 40) // 8).astype(np.uint8))[1].tobytes()
     (source / name).write_bytes(picture)
     try:
         cli.run(predict, [str(source), "--model", str(small_export), "--output", str(tmp_path / "out [new]")])
@@ -130,8 +144,8 @@ def test_file_names_that_are_no_text_are_read_and_written(small_export, tmp_path
     assert b"M\xfcller 1.png" in (tmp_path / "out [new]" / "predictions.csv").read_bytes()
 
 
-def test_a_command_is_recorded_as_it_can_be_typed_again(monkeypatch):
-    from tfrespam import provenance
+def test_recorded_commands_can_be_run_in_a_shell(monkeypatch):
+    from tfrespam.core import provenance
 
     typed = ["--output", "a b", "--name", "it's $HOME", "two\nlines", os.fsdecode(b"M\xfcller")]
     monkeypatch.setattr(sys, "argv", ["/x/tfrespam/predict.py", *typed])
@@ -142,21 +156,21 @@ def test_a_command_is_recorded_as_it_can_be_typed_again(monkeypatch):
     assert shown == "|".join(typed[:-1]) + "|Mller|"
 
 
-def test_the_clock_has_no_say_in_the_results(prepared, data_dir, tmp_path, monkeypatch):
-    """Wall-clock time jumps back and forth by up to a year whenever anybody looks at it."""
+def test_results_do_not_depend_on_the_system_clock(prepared, data_dir, tmp_path, monkeypatch):
+    """The wall clock changes by up to a year whenever it is read."""
     import random
     import time
 
-    from tfrespam.data import protocols
+    from tfrespam.data.loading import protocols
     from tfrespam.training.fit import fit
 
-    parts, draw, real = protocols.parts(prepared.table, "official"), random.Random(0), time.time
+    parts, draw, real = protocols.splits(prepared.table, "official"), random.Random(0), time.time
     weights = []
     for name in ("plain", "jumping"):
         experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__tensorboard_images=0)
         import keras
 
         keras.utils.set_random_seed(0)
-        weights.append(fit(experiment, prepared, parts, tmp_path / name).get_weights())
+        weights.append(fit(tiny.run_of(experiment, prepared, parts, tmp_path / name)).get_weights())
         monkeypatch.setattr(time, "time", lambda: real() + draw.uniform(-3e7, 3e7))
     assert all((one == other).all() for one, other in zip(*weights, strict=True))

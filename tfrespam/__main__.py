@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from tfrespam import cli
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
 
 STAGES = {  # in the order of the work
     "prepare": "tfrespam.prepare",

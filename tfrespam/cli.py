@@ -1,202 +1,112 @@
-"""How every stage meets its user: arguments in, a clear error or nothing out."""
+"""Run a stage from the command line: options in, reports on the terminal, one clear message for every user error."""
 
-import dataclasses
-import difflib
+import contextlib
 import inspect
 import io
-import itertools
-import os
+import logging
 import re
-import shlex
 import sys
-import time
-import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from tfrespam.errors import UserError
-from tfrespam.faults import outside_fault
-
-# no markup: paths with brackets or colons are shown as they are
-console = Console(stderr=False, highlight=False, soft_wrap=True, markup=False, emoji=False)
-
-
-_OPTIONAL = re.compile(  # what jsonargparse says of a wrong value for an option that may be left out
-    r"\n  Does not validate against any of the Union subtypes\n  Subtypes: .*\n  Errors:\n    - (.*)"
-    r"\n    - Expected a NoneType\n  Given value type: .*\n  Given value: (.*)")
+from tfrespam.core import console
+from tfrespam.core.arguments import option_names, parse
+from tfrespam.core.errors import UserError
+from tfrespam.core.faults import outside_fault
+from tfrespam.core.json_log import JsonLines, line
+from tfrespam.core.option_groups import Groups
 
 
 def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable | None = None,
-        defaults: dict[str, Any] | None = None) -> None:  # fmt: skip
+        defaults: dict[str, Any] | None = None, groups: Groups | None = None) -> None:  # fmt: skip
     """Runs `stage`, a function whose typed arguments and docstring are its command line, and exits the process.
 
     Every argument is an option (`--output DIR`), but for `*inputs`, which takes what the command line names without
-    one. `signature` is a class or function whose arguments make the command line, where they are not the stage's own;
-    `defaults` are dotted names and values that hold unless a --config file is named.
+    one. Where the option `log_format` is "json", the log and the message of an error are lines of JSON on standard
+    error, and nothing else is shown. `signature` is a class or function whose arguments make the command line, where
+    they are not the stage's own; `defaults` are dotted names and values that hold unless a --config file is named;
+    `groups` are headings for --help, each with the options below it.
 
-    Exit status: 0 done, 2 bad input, a full disk and the like (one message, no traceback), 130 interrupted.
+    Exit status: 0 done, 2 bad input, a full disk and the like (one message, no traceback), 130 interrupted; `prepare`
+    ends with 3 after half a download.
     """
+    console.open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold what the terminal cannot show
+    names, as_json = option_names(signature or stage), False
     try:
-        inputs, options = parse(signature or stage, args, inspect.getdoc(stage), defaults)
-        stage(*inputs, **options)
+        inputs, options = parse(signature or stage, args, inspect.getdoc(stage), defaults, groups)
+        as_json = options.get("log_format") == "json"
+        with json_log() if as_json else shown_log(names):
+            stage(*inputs, **options)
     except UserError as error:
-        fail(error)
+        fail(UserError(as_options(str(error), names)), as_json)
     except KeyboardInterrupt:
-        print("interrupted: what was finished is kept; run the same command again to go on", file=sys.stderr)
+        console.complain("interrupted: what was finished is kept; run the same command again to go on")
         sys.exit(130)
     except Exception as error:
         told = outside_fault(error)
         if told is None:
             raise
-        fail(UserError(told))
+        fail(UserError(told), as_json)
 
 
-def parse(stage: Callable, args: Sequence[str] | None = None, description: str | None = None,
-          defaults: dict[str, Any] | None = None) -> tuple[list[str], dict[str, Any]]:  # fmt: skip
-    """The positional and the named arguments with which a command line calls `stage`. Raises UserError."""
-    from jsonargparse import ArgumentError, ArgumentParser, Namespace
-
-    args = _switches(stage, sys.argv[1:] if args is None else list(args))
-    summary = (description or inspect.getdoc(stage)).partition("\n\nArgs:")[0]
-    parser = ArgumentParser(description=summary, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config", action="config", help="YAML file with values for the options below.")
-    parameters = inspect.signature(stage).parameters
-    several = [name for name, known in parameters.items() if known.kind is known.VAR_POSITIONAL]
-    for name in several:
-        parser.add_argument(name, nargs="+", metavar=name.removesuffix("s").upper(), help="One or more.")
-    add = parser.add_class_arguments if inspect.isclass(stage) else parser.add_function_arguments
-    add(stage, as_positional=False)
-    for action in parser._actions:
-        if getattr(action, "_typehint", None) is bool:
-            action.nargs, action.const = "?", True  # --switch is --switch true
-    if defaults and not any(arg.partition("=")[0] == "--config" for arg in args):
-        parser.set_defaults(defaults)
-    try:
-        parsed = parser.parse_args(_joined(args, stage))
-        for name, parameter in parameters.items():
-            if dataclasses.is_dataclass(parameter.annotation) and not isinstance(parsed[name], Namespace):
-                raise UserError(f"{name} must hold options of its own. Received: {parsed[name]!r}")
-        _refuse_empty(parsed, {name: known.annotation for name, known in parameters.items() if name not in several})
-        options = parser.instantiate(parsed)
-    except UnicodeDecodeError as error:
-        raise UserError(f"the --config file must be text in UTF-8 ({error})") from None
-    except ArgumentError as error:
-        known = [name for action in parser._actions for name in action.option_strings]
-        raise UserError(_readable(str(error), known)) from None
-    names = set(parameters) - set(several)
-    return [value for name in several for value in options[name]], {name: options[name] for name in names}
+def as_options(message: str, names: Sequence[str]) -> str:
+    """Arguments that library code names in backticks, as the command line spells them: `data.fold` -> --data.fold."""
+    return re.sub(r"`([\w.]+)`", lambda found: f"--{found[1]}" if found[1] in names else found[0], message)
 
 
-def _readable(message: str, known: Sequence[str]) -> str:
-    """jsonargparse's message in our words, with the option that an unknown one looks like."""
-    message = re.sub(r"<class '(\w+)'>", r"\1", message.replace("Parser key", "option"))
-    message = _OPTIONAL.sub(_without_none, message)
-    message = re.sub(r"a typing\.Literal\[(.*?)\]", r"one of \1", message)
-    unknown = re.findall(r"(?:unrecognized arguments: --|Option ')([\w.]+)", message)
-    near = difflib.get_close_matches(f"--{unknown[0]}", known, n=1) if unknown else []
-    meant = f" Did you mean {near[0]}?" if near else ""
-    return f"{message}.{meant} --help lists all options"
-
-
-def _without_none(found: re.Match) -> str:
-    """What an option that may be left out expects, without jsonargparse's account of None."""
-    expected, value = found.groups()
-    return f" {expected.partition('. Got')[0]}. Got value: {value}"
-
-
-def _joined(args: list[str], stage: Callable) -> list[str]:
-    """`--box 1 2 3 4` as `--box=[1,2,3,4]`, as jsonargparse reads it; of a list or tuple of any length, all words."""
-    lengths = {f"--{name}": _length(parameter) for name, parameter in inspect.signature(stage).parameters.items()}
-    joined, words = [], list(args)
-    while words:
-        word = words.pop(0)
-        values = list(itertools.takewhile(lambda each: not each.startswith("--"), words))[: lengths.get(word, 0)]
-        if values and not values[0].startswith(("[", "(")):
-            word, words = f"{word}=[{','.join(values)}]", words[len(values) :]
-        joined.append(word)
-    return joined
-
-
-def _length(parameter: inspect.Parameter) -> int:
-    """Of the tuple or list that the parameter takes, the longest if any will do; 0 when it takes another type."""
-    types = (parameter.annotation, *typing.get_args(parameter.annotation))
-    if any(typing.get_origin(each) is list for each in types):
-        return sys.maxsize
-    parts = next((typing.get_args(each) for each in types if typing.get_origin(each) is tuple), ())
-    return sys.maxsize if Ellipsis in parts else len(parts)
-
-
-def _refuse_empty(values: Any, types: dict[str, Any], prefix: str = "") -> None:
-    """A key without a value, in a YAML file, is None; raises UserError where the type does not allow that."""
-    for name, annotation in types.items():
-        value = values[name]
-        if value is None and annotation is not None and type(None) not in typing.get_args(annotation):
-            raise UserError(f"--{prefix}{name} has no value. Give it one, or take the line out for the default")
-        if dataclasses.is_dataclass(annotation) and value is not None:
-            fields = {field.name: field.type for field in dataclasses.fields(annotation)}
-            _refuse_empty(value, fields, f"{prefix}{name}.")
-
-
-def _switches(stage: Callable, args: list[str]) -> list[str]:
-    """`--name` of a yes-or-no option without a value means yes; jsonargparse wants one."""
-    names = {f"--{name}" for name, known in inspect.signature(stage).parameters.items() if known.annotation is bool}
-    values = {"true", "false", "yes", "no"}
-    return [f"{arg}=true" if arg in names and after.lower() not in values else arg
-            for arg, after in zip(args, [*args[1:], ""], strict=False)]  # fmt: skip
-
-
-def quoted(path: str | os.PathLike) -> str:
-    """`path` as a shell takes it for one word."""
-    return shlex.quote(os.fspath(path))
-
-
-def check_threshold(threshold: float | None) -> None:
-    """Raises UserError unless --threshold can tell pixels apart; None leaves it to the model."""
-    if threshold is not None and not 0 < threshold < 1:
-        raise UserError(f"--threshold must be a probability between 0 and 1. Received: {threshold}")
-
-
-def fail(error: UserError) -> None:
-    """Prints a UserError the one way all stages do, and exits with status 2."""
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(2)
-
-
-class Bar(Progress):
-    """A progress bar that draws itself five times a second at most, when work advances.
-
-    rich's own redraws come from a thread, whose late imports clash with TFDS, which replaces `__import__` for a while.
+@contextlib.contextmanager
+def shown_log(names: Sequence[str] = (), propagate: bool = False) -> Iterator[None]:
+    """Show the package's log on the terminal inside the block: warnings on standard error, the rest on the console.
 
     Args:
-        description: What is being done.
-        total: How many pieces of it there are.
+        names: Options of the stage; arguments in backticks are shown as these.
+        propagate: Whether handlers of the root logger, which TensorFlow's libraries set up, show it once more.
     """
-
-    def __init__(self, description: str, total: int | None = None):
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
-        super().__init__(*columns, console=console, auto_refresh=False)
-        self._task = self.add_task(description, total=total, rate="")
-        self._drawn = 0.0
-
-    def step(self, pieces: int = 1, description: str | None = None) -> None:
-        """Counts `pieces` as done."""
-        state = self.tasks[0]
-        done = state.completed + pieces
-        rate = f"{done / state.elapsed:.1f}/s" if state.elapsed else ""
-        self.update(self._task, advance=pieces, rate=rate, description=description or state.description)
-        if time.monotonic() - self._drawn > 0.2:
-            self._drawn = time.monotonic()
-            self.refresh()
+    log, level, propagated = console.log, console.log.level, console.log.propagate
+    outer = [handler for handler in log.handlers if isinstance(handler, _Terminal)]
+    log.handlers = [handler for handler in log.handlers if handler not in outer] + [_Terminal(names)]
+    log.setLevel(logging.INFO)
+    log.propagate = propagate
+    try:
+        yield
+    finally:
+        log.handlers = [handler for handler in log.handlers if not isinstance(handler, _Terminal)] + outer
+        log.setLevel(level)
+        log.propagate = propagated
 
 
-def progress(description: str, total: int | None = None) -> tuple[Bar, Callable[[], None]]:
-    """A progress bar with rate and time left, and the function that moves it on by one."""
-    bar = Bar(description, total)
-    return bar, bar.step
+@contextlib.contextmanager
+def json_log() -> Iterator[None]:
+    """Write the package's log as lines of JSON inside the block; with each request, which the terminal leaves out."""
+    log, handler, level, propagated = console.log, JsonLines(), console.log.level, console.log.propagate
+    log.setLevel(logging.DEBUG)
+    log.addHandler(handler)
+    log.propagate, console.console.quiet = False, True
+    try:
+        yield
+    finally:
+        console.console.quiet, log.propagate = False, propagated
+        log.removeHandler(handler)
+        log.setLevel(level)
+
+
+class _Terminal(logging.Handler):
+    def __init__(self, names: Sequence[str]):
+        super().__init__()
+        self.names = names
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = as_options(record.getMessage(), self.names)
+        if record.levelno >= logging.WARNING:
+            console.complain(message)
+        else:
+            console.console.print(message)
+
+
+def fail(error: UserError, as_json: bool = False) -> None:
+    """Prints a UserError the one way all stages do, and exits with status 2."""
+    console.complain(line("ERROR", console.log.name, str(error)) if as_json else f"error: {error}")
+    sys.exit(2)

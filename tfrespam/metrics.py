@@ -1,58 +1,63 @@
-"""Dice and IoU as means over images, for `model.compile`: the same numbers as `tfrespam.evaluation.confusion`.
+"""Keras metrics Dice and IoU as means over images, for `model.compile`; they equal `tfrespam.evaluation.confusion`.
 
-Each image is binarised (probability >= threshold), scored, and added to a sum and a count, so the size of a batch,
-a short last one, or the share of a replica changes nothing. Empty mask and empty prediction score 1.
+Each image is binarised (probability >= threshold) and scored, and its score is added to a sum and a count. The result
+therefore does not depend on the batch size, a short last batch, or the distribution over replicas. An empty prediction
+for an empty mask scores 1.
 """
 
 import keras
 from keras import ops
 
+__all__ = ["Dice", "IoU", "MeanIoU", "default_metrics"]
+
+# In float32 a sum over some ten thousand images has a relative error above 1e-6; JAX has no float64 by default.
+_EXACT = "float32" if keras.backend.backend() == "jax" else "float64"
+
 
 def _ratio(numerator, denominator):
-    """numerator / denominator, and 1 for 0 / 0: there is nothing, and nothing was drawn."""
+    """Divide, with 0 / 0 = 1: the mask and the prediction are both empty."""
     empty = ops.equal(denominator, 0)
     return ops.where(empty, ops.ones_like(numerator), numerator / ops.where(empty, 1, denominator))
 
 
 class _PerImageMetric(keras.metrics.Metric):
-    """Mean over images of `score`.
+    """Base class of metrics that average `score` over images.
 
     Args:
-        threshold: Least probability that counts as mass.
+        threshold: Lowest probability that counts as mass.
         name: Name in Keras' logs.
         **kwargs: `dtype` of `keras.metrics.Metric`.
 
     Call arguments:
         y_true: (N, H, W, 1), 0 or 1.
         y_pred: (N, H, W, 1), probabilities in [0, 1].
-        sample_weight: (N,), a weight per image; 0 leaves an image out.
+        sample_weight: (N,), a weight per image; 0 excludes an image.
     """
 
     def __init__(self, threshold=0.5, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.threshold = threshold
-        # In float32 the sum over some ten thousand images would be off by more than 1e-6 of its mean.
-        self.total = self.add_variable((), "zeros", dtype="float64", name="total")
-        self.count = self.add_variable((), "zeros", dtype="float64", name="count")
+        self.total = self.add_variable((), "zeros", dtype=_EXACT, name="total")
+        self.count = self.add_variable((), "zeros", dtype=_EXACT, name="count")
 
-    def score(self, hits, false_alarms, misses, rest):
-        """The value of each image, (N,), from its pixel counts, each (N,)."""
+    def score(self, true_positives, false_positives, false_negatives, true_negatives):
+        """Return the score of each image, (N,), from its pixel counts, each (N,)."""
         raise NotImplementedError
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         scores = self.score(*self._counts(y_true, y_pred))
         weights = ops.ones_like(scores) if sample_weight is None else sample_weight
-        weights = ops.reshape(ops.cast(weights, "float64"), ops.shape(scores))
+        weights = ops.reshape(ops.cast(weights, _EXACT), ops.shape(scores))
         self.total.assign_add(ops.sum(weights * scores))
         self.count.assign_add(ops.sum(weights))
 
     def _counts(self, y_true, y_pred):
-        # float32, not the model's float16: it must hold every whole number up to the pixels of a picture.
+        # float32, not the model's float16: it must represent every integer up to the number of pixels of an image.
         mask = ops.cast(ops.not_equal(y_true, 0), "float32")
-        drawn = ops.cast(ops.cast(y_pred, "float32") >= self.threshold, "float32")
+        predicted = ops.cast(ops.cast(y_pred, "float32") >= self.threshold, "float32")
         pixels = tuple(range(1, len(mask.shape)))
-        parts = mask * drawn, (1 - mask) * drawn, mask * (1 - drawn), (1 - mask) * (1 - drawn)
-        return [ops.cast(ops.sum(part, axis=pixels), "float64") for part in parts]
+        parts = mask * predicted, (1 - mask) * predicted, mask * (1 - predicted), (1 - mask) * (1 - predicted)
+        return [ops.cast(ops.sum(part, axis=pixels), _EXACT) for part in parts]
 
     def result(self):
         return ops.divide_no_nan(self.total, self.count)
@@ -63,17 +68,17 @@ class _PerImageMetric(keras.metrics.Metric):
 
 @keras.saving.register_keras_serializable("tfrespam")
 class Dice(_PerImageMetric):
-    """Dice of the mass, 2 TP / (2 TP + FP + FN), mean over images.
+    """Dice coefficient of the mass, 2 TP / (2 TP + FP + FN), mean over images.
 
-    KerasTuner takes the name "val_dice" for a loss and minimises it: give it
-    `keras_tuner.Objective("val_dice", direction="max")`.
+    KerasTuner minimises an objective named "val_dice" by default. Pass
+    `keras_tuner.Objective("val_dice", direction="max")` instead.
     """
 
     def __init__(self, threshold=0.5, name="dice", **kwargs):
         super().__init__(threshold, name, **kwargs)
 
-    def score(self, hits, false_alarms, misses, rest):
-        return _ratio(2 * hits, 2 * hits + false_alarms + misses)
+    def score(self, true_positives, false_positives, false_negatives, true_negatives):
+        return _ratio(2 * true_positives, 2 * true_positives + false_positives + false_negatives)
 
 
 @keras.saving.register_keras_serializable("tfrespam")
@@ -83,8 +88,8 @@ class IoU(_PerImageMetric):
     def __init__(self, threshold=0.5, name="iou", **kwargs):
         super().__init__(threshold, name, **kwargs)
 
-    def score(self, hits, false_alarms, misses, rest):
-        return _ratio(hits, hits + false_alarms + misses)
+    def score(self, true_positives, false_positives, false_negatives, true_negatives):
+        return _ratio(true_positives, true_positives + false_positives + false_negatives)
 
 
 @keras.saving.register_keras_serializable("tfrespam")
@@ -94,11 +99,11 @@ class MeanIoU(_PerImageMetric):
     def __init__(self, threshold=0.5, name="miou", **kwargs):
         super().__init__(threshold, name, **kwargs)
 
-    def score(self, hits, false_alarms, misses, rest):
-        wrong = false_alarms + misses
-        return (_ratio(hits, hits + wrong) + _ratio(rest, rest + wrong)) / 2
+    def score(self, true_positives, false_positives, false_negatives, true_negatives):
+        errors = false_positives + false_negatives
+        return (_ratio(true_positives, true_positives + errors) + _ratio(true_negatives, true_negatives + errors)) / 2
 
 
 def default_metrics(threshold: float = 0.5) -> list[keras.metrics.Metric]:
-    """New metrics "dice", "iou" and "miou" for one `model.compile`; call it inside the strategy's scope."""
+    """Create metrics "dice", "iou" and "miou" for one `model.compile`; call this inside the strategy's scope."""
     return [Dice(threshold), IoU(threshold), MeanIoU(threshold)]

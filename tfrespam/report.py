@@ -1,76 +1,88 @@
-"""Stage `report`: finished runs, evaluations or comparisons -> one HTML file that needs nothing else."""
+"""Command line of `report`: write one self-contained HTML file about runs, evaluations or comparisons."""
 
+import datetime
 from pathlib import Path
 
 from tfrespam import cli
-from tfrespam.errors import UserError
+from tfrespam.core import provenance, runtime
+from tfrespam.core.console import console, log
+from tfrespam.core.errors import UserError
+from tfrespam.core.files import whole_file
 
 
 def report(*runs: str, output: str = "report.html", data_dir: str | None = None, model: str | None = None,
            title: str = "Segmentation of breast masses", pictures: bool = True) -> None:  # fmt: skip
-    """Writes one self-contained HTML page about runs, evaluations or comparisons: scores, subgroups, pictures.
+    """Write a self-contained HTML page about runs, evaluations or comparisons: scores, subgroups, images.
 
     Args:
         runs: Folders of training runs, of `evaluate` or of `compare`.
         output: The HTML file.
-        data_dir: Home of the prepared data sets, for the pictures (default: as in the run's config.yaml).
-        model: Exported model that draws the outlines (default: the run's own export).
+        data_dir: Folder of all prepared data sets, for the images (default: as in the run's config.yaml).
+        model: Exported model for the outlines (default: the export of the run).
         title: Title of the page.
-        pictures: Whether crops are shown; they are pictures of patients where the data set is.
+        pictures: Whether to show crops; with real data these are images of patients.
     """
-    from tfrespam.files import whole_file
-    from tfrespam.reporting import page, source
+    from tfrespam.studies.reporting import html_page as page
+    from tfrespam.training.run_results import RunResults
 
     folders = [Path(run) for run in runs]
     if Path(output).is_dir():
-        raise UserError(f"--output must be an HTML file. Received: {output}, a folder")
-    comparisons = [page.comparison(folder) for folder in folders if source.is_comparison(folder)]
-    judged = [source.read(folder) for folder in folders if not source.is_comparison(folder)]
+        raise UserError(f"`output` must be an HTML file. Received: {output}, a folder")
+    comparisons = [page.comparison(folder) for folder in folders if page.is_comparison(folder)]
+    others = _finished([folder for folder in folders if not page.is_comparison(folder)], bool(comparisons))
     sections = []
-    for place, each in enumerate(judged, 1):
-        shown, reason = _pictures(each, model, data_dir) if pictures else ({}, "left out on demand (--pictures false)")
-        sections.append(page.section(each, f"run{place}", shown, reason))
+    for number, results in enumerate(map(RunResults.read, others), 1):
+        shown, reason = _images(results, model, data_dir) if pictures else ({}, "omitted (--pictures false)")
+        sections.append(page.section(results, f"run{number}", shown, reason))
     text = page.render(sections, comparisons, title, _made())
     with whole_file(output) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    cli.console.print(f"{output}: {len(text) / 1e6:.1f} MB, opens in any browser")
+    console.print(f"{output}: {len(text) / 1e6:.1f} MB, open it in any browser")
+
+
+def _finished(folders: list[Path], others: bool) -> list[Path]:
+    """Return the folders with results; report unfinished runs, which are used only if there are no others."""
+    finished = [folder for folder in folders if (folder / "summary.json").exists() or not folder.is_dir()]
+    if not finished and not others:
+        return folders  # reading them reports what is missing
+    for folder in folders:
+        if folder not in finished:
+            log.warning(f"warning: {folder} is omitted, because it contains no finished run (no summary.json)")
+    return finished
 
 
 def _made() -> str:
-    import datetime
-
-    from tfrespam import provenance
-
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
     return f"Made {now} by: {provenance.command()}; tfrespam {provenance.versions()['tfrespam']}, {provenance.git()}"
 
 
-def _pictures(judged, model: str | None, data_dir: str | None) -> tuple[dict, str]:
-    """Pictures by case, or {} and the reason: a report without them is still worth having."""
-    from tfrespam import runtime
-    from tfrespam.reporting import gallery
+def _images(results, model: str | None, data_dir: str | None) -> tuple[dict, str]:
+    """Draw images by case, or return {} and the reason; the report is written without them."""
+    from tfrespam.studies.reporting import gallery
 
-    rows = [row for some in gallery.shown(judged.images).values() for row in some] + gallery.failures(judged.images)
+    rows = [row for some in gallery.shown(results.images).values() for row in some] + gallery.failures(results.images)
     try:
-        path = Path(model) if model else _exported(judged)
+        path = Path(model) if model else _exported(results)
         runtime.start()
-        return gallery.draw(judged, rows, path, data_dir), ""
+        return gallery.draw(results, rows, path, data_dir), ""
     except UserError as error:
-        cli.console.print(f"{judged.folder}: no pictures: {error}")
+        console.print(f"{results.folder}: no images: {error}")
         return {}, str(error)
 
 
-def _exported(judged) -> Path:
-    """The export of the weights that the run selected."""
-    from tfrespam.export import exported_from
+def _exported(results) -> Path:
+    """Return the export of the run's selected weights."""
+    from tfrespam.training.runs import TrainingRun
+    from tfrespam.workflows.find_export import exported
 
-    config = judged.config
+    config = results.config
     if not config:
-        raise UserError(f"{judged.folder} is no training run: name the exported model with --model")
-    weights = judged.folder / f"{config['training']['select']}.keras"
-    found = exported_from(weights, config["models_dir"], config["name"]) if weights.exists() else None
+        raise UserError(f"{results.folder} is not a training run, so its exported model is unknown. Name one with "
+                        "`model`")
+    found = exported(TrainingRun.open(results.folder))
     if found is None:
-        raise UserError(f"{config['models_dir']}/{config['name']} holds no export of {weights}. Name one with --model")
+        raise UserError(f"{config['models_dir']}/{config['name']} contains no export of the weights of "
+                        f"{results.folder}. Name an exported model with `model`")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The same graph in another framework: equal outputs from equal weights."""
+"""PyTorch implementation: equal outputs for equal weights."""
 
 import keras
 import numpy as np
@@ -12,12 +12,12 @@ WIDTH = 0.0625
 
 
 def networks(**options):
-    from tfrespam.benchmarking.torch_respam import from_keras
+    from tfrespam.studies.benchmarking.torch_respam import from_keras
 
     keras.utils.set_random_seed(0)
     model = build_model("respam_unet", (64, 64, 1), WIDTH, **options)
     rng = np.random.default_rng(1)
-    for weight in model.weights:  # also what starts at 0 or 1: biases, batch normalisation
+    for weight in model.weights:  # also weights initialised to 0 or 1: biases, batch normalisation
         if weight.path.split("/")[-1] != "kernel":
             weight.assign(np.asarray(weight) + rng.uniform(0.0, 0.3, weight.shape))
     return model, from_keras(model, WIDTH, **options)
@@ -25,7 +25,7 @@ def networks(**options):
 
 @pytest.mark.parametrize("options", [{}, {"fusion": "add_and_restore", "normalization": "standardize", "reduction": 4},
                                      {"fusion": "concat"}])  # fmt: skip
-def test_the_statement_in_pytorch_gives_the_same_probabilities(options):
+def test_pytorch_gives_the_same_probabilities(options):
     model, module = networks(**options)
     images = np.random.default_rng(2).random((2, 64, 64, 1), np.float32)
     expected = model(images, training=False).numpy()
@@ -35,8 +35,8 @@ def test_the_statement_in_pytorch_gives_the_same_probabilities(options):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
-def test_the_loss_is_ours():
-    from tfrespam.benchmarking.torch_respam import loss
+def test_loss_matches_keras():
+    from tfrespam.studies.benchmarking.torch_respam import loss
 
     rng = np.random.default_rng(0)
     mask, probability = (rng.random((3, 8, 8, 1)) > 0.5).astype("f"), rng.random((3, 8, 8, 1), np.float32)
@@ -44,8 +44,8 @@ def test_the_loss_is_ours():
     assert float(found) == pytest.approx(float(get_loss("bce_dice")(mask, probability)), abs=1e-5)
 
 
-def test_another_graph_is_refused():
-    from tfrespam.benchmarking.torch_respam import from_keras
+def test_a_different_graph_is_rejected():
+    from tfrespam.studies.benchmarking.torch_respam import from_keras
 
     with pytest.raises(KeyError):
         from_keras(build_model("unet", (64, 64, 1), WIDTH), WIDTH)

@@ -2,16 +2,18 @@ import numpy as np
 import pytest
 from fake_runs import write_run
 
-from tfrespam.comparison.collect import Run, Scores, shared_images
+from tfrespam.core.errors import UserError
+from tfrespam.studies.comparison.collect import Scores, shared_images
+from tfrespam.training.run_results import RunResults
 
 FULL, HALF, MISSED = (40, 0, 0), (20, 20, 20), (0, 0, 40)  # Dice 1, 0.5, 0
 
 
-def run(folder, images, **facts) -> Run:
-    return Run.read(write_run(folder, images, **facts))
+def run(folder, images, **facts) -> RunResults:
+    return RunResults.read(write_run(folder, images, **facts))
 
 
-def test_folds_are_put_together(tmp_path):
+def test_folds_are_pooled(tmp_path):
     first = run(tmp_path / "0", {"b 1": HALF, "a 1": FULL})
     second = run(tmp_path / "1", {"c 1": MISSED})
     scores = Scores.pool([first, second])
@@ -26,17 +28,17 @@ def test_seeds_are_averaged_image_by_image(tmp_path):
     assert scores.columns["dice"].tolist() == [0.5, 0.5] and scores.columns["fn"].tolist() == [20, 20]
 
 
-def test_an_image_that_one_seed_judged_counts_once(tmp_path):
+def test_an_image_evaluated_by_one_seed_counts_once(tmp_path):
     scores = Scores.pool([run(tmp_path / "0", {"a 1": FULL, "b 1": FULL}), run(tmp_path / "1", {"a 1": MISSED})])
     assert scores.columns["dice"].tolist() == [0.5, 1]  # mean 0.75, not 2/3
 
 
-def test_copies_of_a_lesion_are_images_of_their_own(tmp_path):
+def test_copies_of_a_lesion_count_as_separate_images(tmp_path):
     scores = Scores.pool([run(tmp_path / "0", {"a 1 0": FULL, "a 1 7": HALF})])
     assert scores.images.tolist() == ["a_1 0", "a_1 7"] and scores.patients.tolist() == ["a", "a"]
 
 
-def test_shared_images_in_one_order(tmp_path):
+def test_shared_images_have_a_common_order(tmp_path):
     first = Scores.pool([run(tmp_path / "0", {"a 1": FULL, "b 1": HALF, "c 1": FULL})])
     second = Scores.pool([run(tmp_path / "1", {"c 1": MISSED, "b 1": FULL})])
     shared = shared_images([first, second])
@@ -46,7 +48,7 @@ def test_shared_images_in_one_order(tmp_path):
     assert shared_images([]) == []
 
 
-def test_reads_the_split_that_the_summary_names(tmp_path):
+def test_the_split_named_in_the_summary_is_read(tmp_path):
     found = run(tmp_path / "0", {"a 1": FULL}, split="test", seconds=4.5)
     assert found.training_seconds == pytest.approx(9)
     assert [row["loss"] for row in found.history] == [1, 0.5]
@@ -56,8 +58,8 @@ def test_reads_the_split_that_the_summary_names(tmp_path):
 def test_a_run_without_its_images_is_an_error(tmp_path):
     folder = write_run(tmp_path / "0", {"a 1": FULL})
     (folder / "validation" / "per_image.csv").unlink()
-    with pytest.raises(OSError, match="per_image"):
-        Run.read(folder)
+    with pytest.raises(UserError, match="per_image.csv is missing"):
+        RunResults.read(folder)
 
 
 def test_many_images_and_runs_agree_with_a_loop(tmp_path):

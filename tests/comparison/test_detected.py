@@ -1,4 +1,4 @@
-"""Masses found on whole films, in a comparison's numbers and tables."""
+"""Detection scores on whole films in the numbers and tables of a comparison."""
 
 import json
 import math
@@ -6,13 +6,13 @@ import math
 import pytest
 from fake_runs import write_run
 
-from tfrespam.comparison import detected
-from tfrespam.comparison.collect import Run
-from tfrespam.comparison.tables import FOUND
+from tfrespam.studies.comparison import detected
+from tfrespam.studies.comparison.columns import FOUND
+from tfrespam.training.run_results import RunResults
 
 
-def run(folder, value, masses=10, interval=(0.1, 0.9), film="p1") -> Run:
-    """A run that found the share `value` of its masses, at any number of false alarms; on crops for None."""
+def run(folder, value, masses=10, interval=(0.1, 0.9), film="p1") -> RunResults:
+    """A run with sensitivity `value` at every number of false positives; `None` for a run on crops."""
     write_run(folder, {f"{film} 1": (5, 1, 1)})
     summary = json.loads((folder / "summary.json").read_text())
     if value is not None:
@@ -20,32 +20,32 @@ def run(folder, value, masses=10, interval=(0.1, 0.9), film="p1") -> Run:
         overlaps = {f"iou_{overlap}": {"sensitivity": cells} for overlap in detected.OVERLAPS}
         summary["detection"] = {"n_lesions": masses, **overlaps}
     (folder / "summary.json").write_text(json.dumps(summary))
-    return Run.read(folder)
+    return RunResults.read(folder)
 
 
-def test_one_run_has_its_interval(tmp_path):
+def test_one_run_has_an_interval(tmp_path):
     found = detected.numbers([run(tmp_path, 0.4)])
     assert (found["found_iou0.5_fp1"], found["found_iou0.5_fp1_low"], found["masses"]) == (0.4, 0.1, 10)
     cells = {name: cell({**found, "network": "n", "recipe": "r", "protocol": "p"}) for name, cell in FOUND}
     assert cells["IoU 0.1,\n2 a film"] == "40.0 (10–90)" and cells["Masses"] == "10"
 
 
-def test_several_runs_count_by_their_masses_and_have_none(tmp_path):
+def test_several_runs_are_weighted_by_masses_and_have_no_interval(tmp_path):
     found = detected.numbers([run(tmp_path / "a", 0.4, 10), run(tmp_path / "b", 0.7, 20, film="p2")])
     assert found["found_iou0.1_fp0.5"] == pytest.approx(0.6) and found["masses"] == 30
     assert dict(FOUND)["IoU 0.1,\n0.5 a film"](found) == "60.0"
 
 
-def test_crops_have_no_such_numbers(tmp_path):
+def test_runs_on_crops_have_no_detection_numbers(tmp_path):
     assert detected.numbers([run(tmp_path, None)]) == {}
 
 
-def test_two_seeds_that_judge_the_same_films_count_their_masses_once(tmp_path):
+def test_masses_of_films_evaluated_by_two_seeds_count_once(tmp_path):
     found = detected.numbers([run(tmp_path / "a", 0.4), run(tmp_path / "b", 0.6)])
     assert found["masses"] == 10 and found["found_iou0.1_fp1"] == pytest.approx(0.5)
 
 
-def test_what_is_unknown_is_shown_as_such(tmp_path):
+def test_unknown_values_are_shown_as_a_dash(tmp_path):
     found = detected.numbers([run(tmp_path / "a", 0.0, interval=(None, None))])
     assert dict(FOUND)["IoU 0.1,\n1 a film"](found) == "0.0"
     nothing = run(tmp_path / "b", 0.5, masses=0)

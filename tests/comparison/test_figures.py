@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 from fake_runs import write_run
 
-from tfrespam.comparison import figures, results
-from tfrespam.comparison.collect import Run
-from tfrespam.comparison.plan import Comparison, Network, trainings
-from tfrespam.comparison.probe import cases
 from tfrespam.config import Experiment
-from tfrespam.files import write_json
+from tfrespam.core.files import write_json
+from tfrespam.studies.comparison import figures, results
+from tfrespam.studies.comparison.plan import Comparison, Network, trainings
+from tfrespam.studies.comparison.probe import cases
+from tfrespam.training.run_results import RunResults
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def rows(tmp_path):
         write_json(folder / "probe.json", {"seconds_per_image": 0.01, "cases": shown})
         if position != 1:
             cv2.imwrite(str(folder / "cases.png"), np.full((3 * 16, 3 * 16, 3), 40 * position, np.uint8))
-        finished[position] = Run.read(folder)
+        finished[position] = RunResults.read(folder)
     return results.rows(planned, finished)
 
 
-def test_every_figure_is_a_small_picture(rows, tmp_path):
+def test_every_figure_is_a_small_image(rows, tmp_path):
     files = figures.draw_all(rows, tmp_path / "out", tmp_path / "elsewhere")
     names = {file.name for file in files if file.parent == tmp_path / "out"}
     assert names == {"dice_box.png", "loss_curves.png", "dice_parameters.png", "dice_miou.png"}
@@ -37,25 +37,25 @@ def test_every_figure_is_a_small_picture(rows, tmp_path):
         assert min(cv2.imread(str(file)).shape[:2]) > 80 and file.stat().st_size < 200_000
 
 
-def test_without_pictures_there_are_no_cases(rows, tmp_path):
+def test_without_case_images_no_case_figures_are_written(rows, tmp_path):
     for row in rows:
         (row.runs[0].folder / "cases.png").unlink(missing_ok=True)
     files = figures.draw_all(rows, tmp_path / "out", tmp_path / "elsewhere")
     assert len(files) == 4 and not (tmp_path / "elsewhere").exists()
 
 
-def test_pictures_whose_scores_were_never_written_are_left_out(rows, tmp_path):
+def test_case_images_without_scores_are_omitted(rows, tmp_path):
     for row in rows:
         (row.runs[0].folder / "probe.json").unlink()
     assert len(figures.draw_all(rows, tmp_path / "out", tmp_path / "elsewhere")) == 4
 
 
-def test_one_network_under_one_protocol_is_enough(rows, tmp_path):
+def test_figures_of_one_network_and_protocol_can_be_drawn(rows, tmp_path):
     assert len(figures.draw_all(rows[:1], tmp_path / "out", tmp_path / "out")) == 5
 
 
 def test_a_network_has_one_colour_in_every_panel(rows, tmp_path, monkeypatch):
-    """Also where a group lacks a network that another has."""
+    """Also if a network is missing in one group."""
     drawn = []
     monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure) or path)
     some = [row for row in rows if (row.protocol, row.title) != ("folds", "U-Net")]
@@ -67,7 +67,7 @@ def test_a_network_has_one_colour_in_every_panel(rows, tmp_path, monkeypatch):
     assert {line.get_color() for line in drawn[0].axes[1].get_lines()} == {colours["SegNet"]}
 
 
-def test_headline_shows_measured_and_published_pairs(rows, tmp_path, monkeypatch):
+def test_dice_miou_figure_shows_measured_and_published_pairs(rows, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(figures, "_save", lambda figure, path: drawn.append(figure) or path)
     figures.dice_miou_pairs(rows, tmp_path / "f.png")

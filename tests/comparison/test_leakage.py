@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tfrespam.comparison.collect import Scores
-from tfrespam.comparison.leakage import cost_of_leakage
+from tfrespam.studies.comparison.collect import Scores
+from tfrespam.studies.comparison.leakage import paper_minus_honest
 
 
 def scores(values, patients) -> Scores:
@@ -11,23 +11,23 @@ def scores(values, patients) -> Scores:
 
 
 def test_cost_is_the_difference_of_means():
-    cost = cost_of_leakage(scores([0.9, 1.0], ["a", "b"]), scores([0.5, 0.6, 0.7], ["a", "c", "d"]))
+    cost = paper_minus_honest(scores([0.9, 1.0], ["a", "b"]), scores([0.5, 0.6, 0.7], ["a", "c", "d"]))
     assert cost.mean == pytest.approx(0.35)
     assert cost.low < cost.mean < cost.high
-    assert cost_of_leakage(scores([0.9], ["a"]), scores([0.5], ["a"]), "miou") == pytest.approx((0.2, 0.2, 0.2))
+    assert paper_minus_honest(scores([0.9], ["a"]), scores([0.5], ["a"]), "miou") == pytest.approx((0.2, 0.2, 0.2))
 
 
 def test_interval_is_that_of_two_independent_means():
     random = np.random.default_rng(0)
     patients = [f"p{number}" for number in range(400)]
     paper, honest = random.normal(0.9, 0.04, 400), random.normal(0.8, 0.03, 400)
-    cost = cost_of_leakage(scores(paper, patients), scores(honest, patients))
+    cost = paper_minus_honest(scores(paper, patients), scores(honest, patients))
     half = 1.96 * np.hypot(0.04, 0.03) / np.sqrt(400)
     assert (cost.high - cost.low) / 2 == pytest.approx(half, rel=0.12)
 
 
 def test_images_of_one_patient_are_not_independent():
     values = np.repeat(np.linspace(0.6, 1.0, 20), 10)
-    together = cost_of_leakage(scores(values, np.repeat(np.arange(20), 10).astype(str)), scores([0.5], ["x"]))
-    apart = cost_of_leakage(scores(values, np.arange(200).astype(str)), scores([0.5], ["x"]))
+    together = paper_minus_honest(scores(values, np.repeat(np.arange(20), 10).astype(str)), scores([0.5], ["x"]))
+    apart = paper_minus_honest(scores(values, np.arange(200).astype(str)), scores([0.5], ["x"]))
     assert together.high - together.low > 2 * (apart.high - apart.low)

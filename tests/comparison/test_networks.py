@@ -1,7 +1,7 @@
 import pytest
 
-from tfrespam.comparison.networks import matching_width
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.studies.comparison.networks import matching_width
 
 
 def square(width: float) -> int:
@@ -24,15 +24,15 @@ def test_width_gives_the_parameters_within_two_per_cent(target, start):
     assert len(tried) <= 12 and len(set(tried)) == len(tried)
 
 
-def test_parameters_that_do_not_grow_with_the_square():
+def test_width_is_found_for_quartic_growth_of_parameters():
     width = matching_width(lambda width: int(1000 * width**4) + 5, 123_456)
     assert int(1000 * width**4) + 5 == pytest.approx(123_456, rel=0.02)
 
 
-def test_a_width_that_fits_already_stays():
+def test_a_width_that_matches_is_kept():
     assert matching_width(square, square(0.25), 0.25) == 0.25
 
 
-def test_no_width_fits():
+def test_error_if_no_width_matches():
     with pytest.raises(UserError, match="no width gives 100 parameters within 2%. Closest found: 108 at width"):
         matching_width(square, 100)

@@ -2,9 +2,9 @@ import dataclasses
 
 import pytest
 
-from tfrespam.comparison.plan import Comparison, Network, OwnRecipe, chosen, trainings
 from tfrespam.config import Experiment, TrainingConfig
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.studies.comparison.plan import Comparison, Network, OwnRecipe, chosen, trainings
 
 
 def comparison(**changes) -> Comparison:
@@ -23,20 +23,20 @@ def test_every_combination_is_trained_once():
     assert {fold for _, _, protocol, _, fold in found if protocol != "folds"} == {0}
 
 
-def test_every_network_comes_before_any_second_fold():
+def test_all_networks_are_trained_on_a_fold_before_the_next_fold():
     planned = trainings(comparison(protocols=["folds"], folds=[2, 4]))
     assert [(t.network.name, t.experiment.data.fold) for t in planned] == [
         ("unet", 2), ("segnet", 2), ("unet", 4), ("segnet", 4)]  # fmt: skip
 
 
-def test_a_network_may_have_seeds_and_folds_of_its_own():
+def test_a_network_can_override_seeds_and_folds():
     models = [Network("unet", folds=[0, 1, 2], seeds=[5]), Network("segnet")]
     planned = trainings(comparison(models=models, protocols=["folds"]))
     assert sorted((t.network.name, t.experiment.seed, t.experiment.data.fold) for t in planned) == [
         ("segnet", 0, 0), ("unet", 5, 0), ("unet", 5, 1), ("unet", 5, 2)]  # fmt: skip
 
 
-def test_options_and_width_come_on_top_of_the_base():
+def test_options_and_width_of_a_network_override_the_base():
     models = [Network("unet"), Network("respam_unet", width=0.5, options={"attention": "se"})]
     base = Experiment(name="base")
     base.model.width, base.model.options = 0.25, {"normalization": "standardize"}
@@ -47,7 +47,7 @@ def test_options_and_width_come_on_top_of_the_base():
     assert base.model.options == {"normalization": "standardize"}
 
 
-def test_training_settings_of_one_network_come_on_top_of_the_base():
+def test_training_settings_of_a_network_override_the_base():
     own = OwnRecipe({"ema": 0.5})
     models = [Network("unet", own=own), Network("unet", label="No average", training={"ema": 0.0}, own=own)]
     planned = trainings(comparison(models=models, recipes=["controlled", "own"], protocols=["paper"]))
@@ -55,7 +55,7 @@ def test_training_settings_of_one_network_come_on_top_of_the_base():
     assert planned[1].experiment.training.loss == "bce" and planned[3].experiment.training.ema == 0.5
 
 
-def test_own_recipe_keeps_the_budget_and_nothing_else_of_the_base():
+def test_own_recipe_keeps_only_the_budget_of_the_base():
     planned = trainings(comparison(recipes=["controlled", "own"], protocols=["folds"]))
     controlled, own = planned[0].experiment.training, planned[2].experiment.training
     assert (controlled.loss, controlled.ema, controlled.schedule) == ("bce", 0.9, "cosine")
@@ -72,7 +72,7 @@ def test_own_recipe_may_have_builder_options():
     assert published.experiment.training.side_decay_epochs == 100
 
 
-def test_per_protocol_settings_hold_there_and_for_own_budgets_as_well():
+def test_per_protocol_settings_also_set_the_budget_of_own_recipes():
     changes = {"paper": {"training": {"epochs": 2, "warmup_epochs": 0.5}}}
     planned = trainings(comparison(recipes=["controlled", "own"], per_protocol=changes))
     seen = {(t.recipe, t.protocol): t.experiment.training for t in planned}
@@ -81,7 +81,7 @@ def test_per_protocol_settings_hold_there_and_for_own_budgets_as_well():
     assert seen["controlled", "paper"].warmup_epochs == 0.5 and seen["own", "paper"].warmup_epochs == 0
 
 
-def test_labels_tell_two_readings_of_one_network_apart():
+def test_labels_distinguish_two_configurations_of_one_network():
     models = [Network("respam_unet"), Network("respam_unet", label="ResPAM, no attention")]
     planned = trainings(comparison(models=models, protocols=["paper"]))
     assert [t.row[2] for t in planned] == ["ResPAM U-Net", "ResPAM, no attention"]
@@ -89,7 +89,7 @@ def test_labels_tell_two_readings_of_one_network_apart():
 
 
 @pytest.mark.parametrize("name", ["segnet", "SegNet"])
-def test_only_takes_names_and_labels(name):
+def test_only_accepts_names_and_labels(name):
     made = comparison(only=[name])
     assert [chosen(made, network) for network in made.models] == [False, True]
     assert all(chosen(comparison(), network) for network in made.models)
@@ -98,15 +98,15 @@ def test_only_takes_names_and_labels(name):
 @pytest.mark.parametrize("changes, message", [
     ({"models": []}, "at least one entry under models"),
     ({"protocols": []}, "at least one entry under protocols"),
-    ({"models": [Network("unet"), Network("unet")]}, "label of its own. Received twice: .*U-Net"),
+    ({"models": [Network("unet"), Network("unet")]}, "a different label. Received twice: .*U-Net"),
     ({"only": ["vnet"]}, "one of .*segnet.* Received: vnet"),
     ({"recipes": ["own"], "models": [Network("unet")]}, "published settings .* none for U-Net"),
     ({"recipes": ["own"], "models": [Network("unet", own=OwnRecipe(training={"lr": 1}))]},
      "U-Net, own recipe, paper: .*'lr'"),
     ({"per_protocol": {"paper": {"train": {"epochs": 1}}}}, "U-Net, controlled recipe, paper: .*'train.epochs'"),
     ({"per_protocol": {"paper": {"training": {"epochs": "many"}}}}, "Expected a <class 'int'>"),
-    ({"per_protocol": {"paper": {"training": {"epochs": 0}}}}, "training.epochs must be .* above 0"),
+    ({"per_protocol": {"paper": {"training": {"epochs": 0}}}}, "training.epochs` must be .* above 0"),
 ])  # fmt: skip
-def test_mistakes_are_named(changes, message):
+def test_invalid_comparisons_are_rejected(changes, message):
     with pytest.raises(UserError, match=message):
         trainings(comparison(**changes))

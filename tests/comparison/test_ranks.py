@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from tfrespam.comparison.collect import Scores
-from tfrespam.comparison.ranks import rank_shares, standings
 from tfrespam.evaluation.statistics import paired_wilcoxon
+from tfrespam.studies.comparison.collect import Scores
+from tfrespam.studies.comparison.ranks import rank_shares, standings
 
 
 def scores(dice, names=None) -> Scores:
@@ -22,7 +22,7 @@ def test_a_clear_winner_is_first_in_every_resample():
     assert found["low"].dice == pytest.approx(base.mean() - 0.2)
 
 
-def test_p_values_are_wilcoxons_with_holms_correction():
+def test_p_values_are_from_wilcoxon_tests_with_holm_correction():
     random = np.random.default_rng(1)
     best, other = random.uniform(0.7, 0.9, 15), random.uniform(0.6, 0.85, 15)
     third = best - random.uniform(-0.02, 0.03, 15)
@@ -34,7 +34,7 @@ def test_p_values_are_wilcoxons_with_holms_correction():
     assert found[large].p_holm == pytest.approx(min(max(2 * p[small], p[large]), 1))
 
 
-def test_equal_networks_share_the_ranks():
+def test_identical_networks_share_the_ranks():
     random = np.random.default_rng(2)
     first, second = random.uniform(0.5, 0.9, 40), random.uniform(0.5, 0.9, 40)
     second += first.mean() - second.mean()
@@ -48,14 +48,14 @@ def test_networks_with_the_same_scores_share_each_rank():
     assert found["first"].ranks == found["second"].ranks == (0, 0.5, 0.5) and found["best"].ranks == (1, 0, 0)
 
 
-def test_only_shared_images_count():
+def test_ranks_use_only_shared_images():
     names = ["a 0", "b 0", "c 0"]
     found = standings({"all": scores([0.5, 0.6, 1.0], names), "two": scores([0.6, 0.7], names[:2])})
     assert found["all"].n_images == 2 and found["all"].dice == pytest.approx(0.55)
     assert found["two"].behind[0] == 0  # the best, though "all" has the higher mean over all its images
 
 
-def test_nothing_to_compare():
+def test_no_standings_without_shared_images():
     assert standings({"alone": scores([0.5, 0.6])}) == {}
     assert standings({"first": scores([0.5], ["a 0"]), "second": scores([0.5], ["b 0"])}) == {}
 

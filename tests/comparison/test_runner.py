@@ -8,11 +8,11 @@ import yaml
 from fake_runs import write_run
 
 from tfrespam.cli import parse
-from tfrespam.comparison import runner
-from tfrespam.comparison.plan import Comparison, Network, trainings
 from tfrespam.config import Experiment
-from tfrespam.files import alone
-from tfrespam.train import run_folder
+from tfrespam.core.files import alone
+from tfrespam.studies.comparison import runner
+from tfrespam.studies.comparison.plan import Comparison, Network, trainings
+from tfrespam.training.runs import run_folder
 
 IMAGES = {"a 1": (30, 5, 5)}
 
@@ -44,16 +44,16 @@ def launched(monkeypatch, planned):
     return names
 
 
-def test_a_failure_does_not_keep_the_others(planned, launched, tmp_path, capsys):
+def test_other_trainings_continue_after_a_failure(planned, launched, tmp_path, capsys):
     failures = runner.run_all(planned, tmp_path / "out")
     assert launched == ["unet", "segnet", "au_net"]
-    assert [failure.what for failure in failures] == ["SegNet, controlled recipe, folds, fold 0, seed 0"]
-    assert "error: no memory\n(exit status 2;" in failures[0].said
-    assert failures[0].said.startswith("line 86\n")  # the last lines only
+    assert [failure.step for failure in failures] == ["SegNet, controlled recipe, folds, fold 0, seed 0"]
+    assert "error: no memory\n(exit status 2;" in failures[0].output
+    assert failures[0].output.startswith("line 86\n")  # the last lines only
     assert "[2/3] SegNet, controlled recipe, folds, fold 0, seed 0: failed" in capsys.readouterr().out
 
 
-def test_finished_trainings_are_reused_and_failed_ones_tried_again(planned, launched, tmp_path, capsys):
+def test_finished_trainings_are_reused_and_failed_ones_repeated(planned, launched, tmp_path, capsys):
     runner.run_all(planned, tmp_path / "out")
     launched.clear()
     capsys.readouterr()
@@ -62,8 +62,8 @@ def test_finished_trainings_are_reused_and_failed_ones_tried_again(planned, laun
     assert "3 trainings, 2 of them finished already" in capsys.readouterr().out
 
 
-def test_trainings_can_run_side_by_side(tmp_path, monkeypatch):
-    """The first of each protocol alone; then two at a time, which wait for each other here."""
+def test_trainings_can_run_in_parallel(tmp_path, monkeypatch):
+    """The first of each protocol runs alone, then two at a time, which wait for each other here."""
     base = Experiment(name="b", data_dir=str(tmp_path / "data"), runs_dir=str(tmp_path / "runs"))
     models = [Network(name) for name in ("unet", "segnet", "au_net")]
     made = trainings(Comparison(base=base, models=models, protocols=["folds", "paper"]))
@@ -84,14 +84,14 @@ def test_trainings_can_run_side_by_side(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "launch", launch)
     planned = [(training, run_folder(training.experiment)) for training in made]
     failures = runner.run_all(planned, tmp_path / "out", parallel=2)
-    assert [failure.what for failure in failures] == ["SegNet, controlled recipe, paper, seed 0"]
+    assert [failure.step for failure in failures] == ["SegNet, controlled recipe, paper, seed 0"]
     assert most[:2] == [(1, "unet"), (1, "unet")] and max(count for count, _ in most) == 2 and len(most) == 6
 
 
-def test_a_training_that_ends_well_without_a_summary_has_failed(planned, tmp_path, monkeypatch):
+def test_a_training_with_status_0_but_no_summary_has_failed(planned, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "launch", lambda training, config, log: 0)
     failures = runner.run_all(planned[:1], tmp_path / "out")
-    assert "exit status 0" in failures[0].said
+    assert "exit status 0" in failures[0].output
 
 
 def test_train_reads_exactly_the_planned_experiment(planned, launched, tmp_path):
@@ -104,7 +104,7 @@ def test_train_reads_exactly_the_planned_experiment(planned, launched, tmp_path)
         assert str(tmp_path) not in config.read_text()
 
 
-def test_launch_is_a_process_of_its_own_and_keeps_what_it_says(planned, tmp_path, monkeypatch):
+def test_launch_runs_a_process_and_logs_its_output(planned, tmp_path, monkeypatch):
     log = tmp_path / "log"
     monkeypatch.setattr(sys, "executable", "/bin/echo")
     assert runner.launch(planned[0][0], tmp_path / "c.yaml", log) == 0
@@ -121,8 +121,8 @@ def hold(folder, held, seconds):
         write_run(folder, IMAGES)
 
 
-def test_who_is_refused_because_another_was_quicker_waits_for_it(planned, tmp_path, monkeypatch):
-    """A training holds its folder only once it has its data: until then two processes find it free."""
+def test_a_training_rejected_because_its_folder_is_locked_waits(planned, tmp_path, monkeypatch):
+    """A training locks its folder only after reading its data; until then two processes find it unlocked."""
     monkeypatch.setattr(runner, "_PATIENCE", 0.05)
     folder, others, context = planned[0][1], [], multiprocessing.get_context("fork")
 
@@ -140,7 +140,7 @@ def test_who_is_refused_because_another_was_quicker_waits_for_it(planned, tmp_pa
     others[0].join()
 
 
-def test_waits_for_another_process_and_takes_its_result(planned, launched, tmp_path, monkeypatch, capsys):
+def test_the_result_of_another_process_is_awaited_and_used(planned, launched, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(runner, "_PATIENCE", 0.05)
     folder = planned[1][1]
     folder.mkdir(parents=True)

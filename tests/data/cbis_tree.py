@@ -1,4 +1,4 @@
-"""Small CBIS-DDSM downloads for tests: films of 48 x 36 pixels under genuine column names, in each layout."""
+"""Small CBIS-DDSM downloads for tests: films of 48 x 36 pixels with the original column names, in each layout."""
 
 import csv
 import dataclasses
@@ -16,7 +16,7 @@ SIZE = (48, 36)
 
 @dataclasses.dataclass
 class Entry:
-    """One lesion of the list; change its pictures or its places before the tree is written."""
+    """One lesion of the list; its images and paths may be changed before the tree is written."""
 
     patient: str
     number: int = 1
@@ -58,7 +58,7 @@ class Entry:
 
 
 def write(root: Path, entries: list[Entry], layout: str = "tcia", lists: tuple[str, ...] = ("train", "test")) -> Path:
-    """Writes the pictures of `entries`, and both lists with their rows."""
+    """Write the images of `entries` and both lists with their rows."""
     for entry in entries:
         for picture, description, (path, series), order in _pictures(entry):
             _put(root, layout, picture, description, path, series, order, entry)
@@ -77,7 +77,7 @@ def write_list(root: Path, split: str, entries: list[Entry]) -> None:
 
 
 def files(root: Path, entry: Entry) -> dict[str, Path]:
-    """Where the tcia layout keeps film, crop and mask."""
+    """Paths of film, crop and mask in the tcia layout."""
     return {kind: root / "CBIS-DDSM" / path
             for kind, (path, _) in zip(("film", "crop", "mask"), entry.places(), strict=True)}
 

@@ -10,7 +10,7 @@ MAMMOGRAPHY = "1.2.840.10008.5.1.4.1.1.1.2"
 
 
 def dataset(pixels: np.ndarray, **elements: object) -> FileDataset:
-    """A MONOCHROME2 secondary capture of `pixels` (H, W), 8 or 16 bits; `elements` are added or replace its own."""
+    """Make a MONOCHROME2 secondary capture of `pixels` (H, W), 8 or 16 bits; `elements` are added or replaced."""
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = elements.get("SOPClassUID", SecondaryCaptureImageStorage)
@@ -30,7 +30,7 @@ def dataset(pixels: np.ndarray, **elements: object) -> FileDataset:
 
 
 def write(path: Path, pixels: np.ndarray, **elements: object) -> Path:
-    """Writes `dataset(pixels, **elements)` to `path`, folders included."""
+    """Write `dataset(pixels, **elements)` to `path` and create its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset(pixels, **elements).save_as(path, enforce_file_format=True)
     return path

@@ -1,10 +1,10 @@
-"""Damaged pictures and DICOM files by the thousand, for the readers that a user's files go through.
+"""Fuzz test of the readers of user files: thousands of damaged images and DICOM files.
 
     python tests/data/fuzz_readers.py --seconds 600 --first 0
 
-makes case 0, 1, 2, … (each from its number alone), reads them in a process of its own, and tells those that crash it,
-take over 5 s of processor time or a minute in all, need over 1 GB, or raise anything but UserError. The numbers of such
-cases belong into test_fuzz.py.
+makes case 0, 1, 2, … (each from its number alone; those from ODD on are of less usual files), reads them in a process
+of its own, and tells those that crash it, take over 5 s of processor time or a minute in all, need over 1 GB, or raise
+anything but UserError. The numbers of such cases belong into test_fuzz.py.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import dicom_files
 import numpy as np
 import pydicom
@@ -29,17 +30,60 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tfrespam.errors import UserError
-from tfrespam.serving import inputs
+from tfrespam.core.errors import UserError
+from tfrespam.serving.inference import inputs
 
 SECONDS, WAITED, BYTES = 5.0, 60.0, 1 << 30
 EXTREMES = (b"\0", b"\xff", b"\x7f\xff", b"\xff\xff\xff\xff", b"\0\0\0\x80", b"\x01\0", b"\x80\0")
 STUDY = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4", "PatientID": "P"}
 
 
+ODD = 1 << 40  # the first case that is made of odd files
+
+
+@functools.cache
+def odd_files() -> list[bytes]:
+    """Make undamaged files of rare kinds: rotated, transparent, 16-bit colour, BigTIFF, bare DICOM, LUTs, groups."""
+    deep = np.random.default_rng(0).integers(0, 4096, (40, 48)).astype(np.uint16)
+    deep[:20] = np.arange(48, dtype=np.uint16) * 80
+    return [*_odd_pictures(deep), *_odd_dicoms(deep)]
+
+
+def _odd_pictures(deep: np.ndarray):
+    flat, exif = (deep >> 4).astype(np.uint8), Image.Exif()
+    exif[0x112] = 6
+    for pixels, kind, options in ((flat.T, "JPEG", {"exif": exif}), (flat.T, "PNG", {"exif": exif}),
+                                  (np.dstack([flat, np.flipud(flat)]), "PNG", {}),
+                                  (np.dstack([flat] * 3 + [np.fliplr(flat)]), "PNG", {}),
+                                  (deep, "TIFF", {"big_tiff": True}), (flat, "TIFF", {"big_tiff": True})):  # fmt: skip
+        buffer = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, **options)
+        yield buffer.getvalue()
+    for kind, channels in ((".png", 3), (".png", 4), (".tif", 3)):
+        yield cv2.imencode(kind, np.dstack([deep * 16] * channels))[1].tobytes()
+
+
+def _odd_dicoms(deep: np.ndarray):
+    table, window, shared = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+    table.add_new("LUTDescriptor", "US", [4096, 0, 8])
+    table.add_new("LUTData", "OW", bytes(np.arange(4096, dtype=np.uint16).astype("u1")))
+    window.WindowCenter, window.WindowWidth, shared.FrameVOILUTSequence = 2000, 3000, [window]
+    own = {"VOILUTSequence": [table]}, {"ModalityLUTSequence": [table], "WindowCenter": "100", "WindowWidth": "90"}, {
+        "SharedFunctionalGroupsSequence": [shared], "NumberOfFrames": 1, "RescaleSlope": "-1"}  # fmt: skip
+    for elements in own:
+        buffer = io.BytesIO()
+        made = dicom_files.dataset(deep, SOPClassUID=dicom_files.MAMMOGRAPHY, **STUDY, **elements)
+        pydicom.dcmwrite(buffer, made, enforce_file_format=True)
+        yield buffer.getvalue()
+    for implicit in (True, False):
+        buffer, made = io.BytesIO(), pydicom.Dataset(dicom_files.dataset(deep, **STUDY))
+        pydicom.dcmwrite(buffer, made, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        yield buffer.getvalue()
+
+
 @functools.cache
 def whole_files() -> list[bytes]:
-    """Undamaged files of every kind that the readers know."""
+    """Make undamaged files of every supported kind."""
     deep = np.random.default_rng(0).integers(0, 4096, (40, 48)).astype(np.uint16)
     deep[:20] = np.arange(48, dtype=np.uint16) * 80
     return [*_pictures(deep), *_dicoms(deep)]
@@ -71,9 +115,9 @@ def _dicoms(deep: np.ndarray):
 
 
 def case(number: int) -> bytes:
-    """The damaged file of this number."""
+    """Make the damaged file of this number."""
     random = np.random.default_rng(number)
-    files = whole_files()
+    files = whole_files() if number < ODD else odd_files()
     data = bytearray(files[random.integers(len(files))])
     for _ in range(random.integers(1, 6)):
         _damage(data, random, files)
@@ -106,7 +150,7 @@ def _damage(data: bytearray, random: np.random.Generator, files: list[bytes]) ->
 
 
 def read_case(number: int, folder: Path) -> None:
-    """Reads the case as `predict` would. Anything but UserError is a fault of ours."""
+    """Read the case as `predict` does. Any error other than UserError is a bug."""
     file = folder / "case"
     file.write_bytes(case(number))
     try:
@@ -133,7 +177,7 @@ def _work(first: int, state, faults) -> None:
 
 
 def _hangs(pid: int, state) -> bool:
-    """Processor time tells a slow reader from a busy machine; waiting without using any counts from a minute."""
+    """Whether the process hangs: too much processor time, which does not depend on other work, or a minute idle."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     used = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
     return used - state[2] / 1000 > SECONDS or time.monotonic() - state[1] / 1000 > WAITED

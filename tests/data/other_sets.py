@@ -1,4 +1,4 @@
-"""Writes small downloads in the published layouts of INbreast, mini-MIAS, BUSI and CDD-CESM."""
+"""Small downloads in the published layouts of INbreast, mini-MIAS, BUSI and CDD-CESM."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ mdb245 F CALC M *NOTE 3*
 
 
 def read_all(source, root: Path) -> tuple:
-    """Inventory, films by id as a worker process reads them, and the whole ledger by lesion."""
+    """Return the inventory, films by id as a worker process reads them, and the whole ledger by lesion."""
     inventory = source.scan(root)
     films = {film.film_id: source.read(pickle.loads(pickle.dumps(film))) for film in inventory.films}
     rows = [*inventory.ledger, *(row for film in films.values() for row in film.ledger)]
@@ -36,7 +36,7 @@ def read_all(source, root: Path) -> tuple:
 
 
 def picture(seed: int, size: tuple[int, int]) -> np.ndarray:
-    """Smooth noise, uint8 (H, W): no two seeds look alike."""
+    """Return smooth noise, uint8 (H, W), different for each seed."""
     noise = np.random.default_rng(seed).normal(size=size).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), size[1] / 20)
     return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
@@ -57,7 +57,7 @@ def annotate_inbreast(home: Path, number: int, regions: list[tuple[str, list]]) 
 
 
 def put_inbreast_film(home: Path, number: int, patient: str = "6c613a14b80a8591", **elements) -> None:
-    """INBREAST_FILM as the MLO of a right breast; `elements` replace or add DICOM elements."""
+    """Write INBREAST_FILM as the MLO view of a right breast; `elements` replace or add DICOM elements."""
     elements = {"SOPClassUID": dicom_files.MAMMOGRAPHY, "ImagerPixelSpacing": [0.07, 0.07], "BitsStored": 14,
                 "HighBit": 13} | elements
     dicom_files.write(home / "AllDICOMs" / f"{number}_{patient}_MG_R_ML_ANON.dcm", INBREAST_FILM, **elements)
@@ -71,7 +71,7 @@ def write_mias(home: Path, info: str = MIAS_INFO, size: int = 1024) -> None:
 
 
 def write_busi(home: Path, benign: int = 4, malignant: int = 2, size: tuple[int, int] = (90, 120)) -> None:
-    """Also two normal pictures, and a second lesion on `benign (1)`."""
+    """Write a BUSI download, with two normal images and a second lesion on `benign (1)`."""
     for kind, count, seed in (("benign", benign, 0), ("malignant", malignant, 100), ("normal", 2, 200)):
         for number in range(1, count + 1):
             put_busi(home, kind, number, picture(seed + number, size))
@@ -89,7 +89,7 @@ def disk(centre: tuple[int, int], radius: int, size: tuple[int, int]) -> np.ndar
 
 
 def write_cesm(home: Path, regions: list[tuple[str, dict]], size: tuple[int, int] = (120, 80)) -> None:
-    """`regions`: (file name as in the table, shape attributes); each named picture is written."""
+    """Write a CDD-CESM download. `regions`: (file name as in the table, shape attributes); named images are written."""
     home.mkdir(parents=True, exist_ok=True)
     columns = ("#filename", "file_size", "file_attributes", "region_count", "region_id", "region_shape_attributes",
                "region_attributes")  # fmt: skip
@@ -104,7 +104,7 @@ def write_cesm(home: Path, regions: list[tuple[str, dict]], size: tuple[int, int
 
 
 def write_sheet(path: Path, rows: list[dict]) -> None:
-    """The first sheet of Radiology-manual-annotations.xlsx."""
+    """Write the first sheet of Radiology-manual-annotations.xlsx."""
     from openpyxl import Workbook
 
     book = Workbook()

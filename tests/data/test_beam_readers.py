@@ -1,16 +1,16 @@
-"""Apache Beam reads the films: the same data set comes out."""
+"""Reading films with Apache Beam gives the same data set."""
 
 import importlib.util
 
 import numpy as np
 import pytest
 
-from tfrespam.data import cbis_ddsm
-from tfrespam.data.beam_readers import from_text, to_text
-from tfrespam.data.examples import CropPolicy, film_examples
-from tfrespam.data.records import Action
-from tfrespam.errors import UserError
-from tfrespam.prepare import prepare_source
+from tfrespam.core.errors import UserError
+from tfrespam.data.preparing.beam_readers import from_text, to_text
+from tfrespam.data.preparing.film_examples import CropPolicy, film_examples
+from tfrespam.data.readers import cbis_ddsm
+from tfrespam.data.readers.records import Action
+from tfrespam.workflows.preparation import prepare_source
 
 beam = pytest.mark.skipif(not importlib.util.find_spec("apache_beam"),
                           reason="Apache Beam is not installed; its pins want an environment of its own")  # fmt: skip
@@ -18,7 +18,7 @@ beam = pytest.mark.skipif(not importlib.util.find_spec("apache_beam"),
 
 @beam
 @pytest.mark.slow
-def test_the_data_set_is_that_of_the_process_pool(download, prepared, tmp_path):
+def test_beam_gives_the_same_data_set_as_the_process_pool(download, prepared, tmp_path):
     path = prepare_source(download, tmp_path, "tiny", "roi", 1.6, 32, beam_runner="DirectRunner")
     for name in ("index.csv", "ledger.csv"):
         assert (path / name).read_bytes() == (prepared.path / name).read_bytes()
@@ -29,7 +29,7 @@ def test_the_data_set_is_that_of_the_process_pool(download, prepared, tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_results_come_through_a_shared_folder_as_they_are(download):
+def test_results_are_unchanged_by_the_text_format(download):
     inventory = cbis_ddsm.scan(download)
     examples, ledger = film_examples(cbis_ddsm.__name__, inventory.films[0], CropPolicy("roi", 1.6, 32))
     read, rows = from_text(to_text(examples, ledger))
@@ -42,6 +42,6 @@ def test_results_come_through_a_shared_folder_as_they_are(download):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("apache_beam") is not None, reason="Apache Beam is installed")
-def test_without_beam_the_environment_is_named(download, tmp_path):
-    with pytest.raises(UserError, match="--beam_runner needs Apache Beam.*docs/distributed.md"):
+def test_error_without_beam_refers_to_the_documentation(download, tmp_path):
+    with pytest.raises(UserError, match="`beam_runner` needs Apache Beam.*docs/how-to/distributed.md"):
         prepare_source(download, tmp_path, "tiny", "roi", 1.6, 32, beam_runner="DirectRunner")

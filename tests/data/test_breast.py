@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrespam.data import breast, crop
-from tfrespam.data.phantom_film import draw_film
-from tfrespam.data.phantom_patient import draw_patient
+from tfrespam.data.geometry import breast, crop
+from tfrespam.data.phantom.film import draw_film
+from tfrespam.data.phantom.patient import draw_patient
 
 
 def phantom_film(index, view):
@@ -16,7 +16,7 @@ def phantom_film(index, view):
 
 
 @pytest.mark.parametrize(("index", "view"), [(0, "MLO"), (3, "CC")])
-def test_breast_box_holds_the_masses(index, view):
+def test_breast_box_contains_the_masses(index, view):
     film, masses = phantom_film(index, view)
     y0, x0, y1, x1 = breast.box(breast.region(film), film.shape)
     for mass in masses:
@@ -40,7 +40,7 @@ def test_breast_box_of_a_known_shape(side):
 
 
 @pytest.mark.parametrize(("index", "view"), [(0, "MLO"), (3, "CC")])
-def test_masses_are_inside_and_the_label_is_not(index, view):
+def test_region_contains_the_masses_but_not_the_label(index, view):
     film, masses = phantom_film(index, view)
     inside = breast.pixels(breast.region(film), film.shape)
     assert all(inside[mass].all() for mass in masses)
@@ -48,7 +48,7 @@ def test_masses_are_inside_and_the_label_is_not(index, view):
     assert outside.size > 0.1 * film.size and outside.max() > 30000  # where the label is
 
 
-def test_a_film_of_any_resolution_has_the_same_cells():
+def test_cells_are_independent_of_the_resolution():
     film, _ = phantom_film(1, "CC")
     half = cv2.resize(film, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     first, second = breast.region(film), breast.region(half)
@@ -56,13 +56,13 @@ def test_a_film_of_any_resolution_has_the_same_cells():
     assert np.mean(first != second) < 0.01
 
 
-def test_on_a_blank_film_all_is_breast():
+def test_a_blank_film_is_all_breast():
     blank = np.zeros((160, 240), np.uint16)
     assert breast.region(blank).all() and breast.box(breast.region(blank), blank.shape) == (0, 0, 160, 240)
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.data())
-def test_the_box_holds_the_pixels_of_the_cells_and_no_more(height, width, data):
+def test_box_is_the_tightest_around_the_cells(height, width, data):
     rows, columns = breast.grid((height, width))
     assert max(rows, columns) == breast.CELLS
     assert rows * width == pytest.approx(columns * height, abs=max(height, width))

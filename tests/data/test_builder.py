@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfrespam.data.builder import VERSION, features, read_index, write_shards
+from tfrespam.data.preparing.builder import VERSION, features, read_index, write_shards
 
 DESIGN = {"image", "mask", "lesion_id", "film_id", "patient_id", "laterality", "view", "pathology", "shape", "margins",
           "assessment", "subtlety", "breast_density", "source", "copy", "crop", "pixel_spacing_mm", "fold"}  # fmt: skip
@@ -38,7 +38,7 @@ def written(tmp_path_factory):
     return folder / VERSION, made, parts
 
 
-def test_stored_features_are_those_of_the_design():
+def test_stored_features_have_the_documented_types():
     stored = features()
     assert set(stored) == DESIGN | {"split", "mass_pixels"}
     assert (stored["image"].shape, stored["image"].np_dtype) == ((None, None, 1), np.uint16)
@@ -46,7 +46,7 @@ def test_stored_features_are_those_of_the_design():
     assert stored["crop"].shape == (4,) and stored["pixel_spacing_mm"].np_dtype == np.float32
 
 
-def test_shards_hold_what_was_given(written):
+def test_shards_contain_the_given_examples(written):
     path, made, parts = written
     assert [each.name for each in path.parent.iterdir()] == [VERSION]
     builder = tfds.builder_from_directory(path)
@@ -62,7 +62,7 @@ def test_shards_hold_what_was_given(written):
             assert row["margins"].decode() == given["margins"] and row["fold"] == given["fold"]
 
 
-def test_shards_can_be_sliced_like_any_of_tfds(written):
+def test_shards_can_be_sliced_with_tfds(written):
     builder = tfds.builder_from_directory(written[0])
     halves = [builder.as_dataset(split=part).cardinality() for part in ("train[:50%]", "train[50%:]")]
     assert halves == [3, 3]
@@ -90,6 +90,6 @@ def test_a_split_without_an_example_is_left_out(tmp_path, kept):
     assert [each.name for each in tmp_path.iterdir()] == [VERSION]
 
 
-def test_no_example_at_all_leaves_nothing(tmp_path):
+def test_without_examples_nothing_is_written(tmp_path):
     assert write_shards(tmp_path, {"train": list, "test": list}) == []
     assert not list(tmp_path.iterdir())

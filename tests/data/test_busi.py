@@ -2,9 +2,9 @@ import numpy as np
 import other_sets
 import pytest
 
-from tfrespam.data import busi
-from tfrespam.data.records import Action
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.data.readers import busi
+from tfrespam.data.readers.records import Action
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_lesions_of_the_published_layout(home, above):
     assert other[20, 20] and not (mask & other).any()
     assert films["malignant_0001"].masks[0][0].pathology == "MALIGNANT"
     assert {row.action for row in ledger.values()} == {Action.USED}
-    assert "no patient is numbered: 0" in inventory.notes[0]
+    assert "does not number its patients: 0" in inventory.notes[0]
 
 
 def test_near_duplicates_are_one_patient_even_across_classes(home):
@@ -36,10 +36,10 @@ def test_near_duplicates_are_one_patient_even_across_classes(home):
     inventory = busi.scan(home)
     patient = {film.film_id: film.lesions[0].patient_id for film in inventory.films}
     assert patient["benign_0001"] == patient["benign_0005"] == patient["malignant_0003"] == "like_benign_0001"
-    assert len(set(patient.values())) == 6 and "2 pictures that nearly repeat" in inventory.notes[0]
+    assert len(set(patient.values())) == 6 and "2 images that nearly repeat" in inventory.notes[0]
 
 
-def test_what_cannot_be_used_is_in_the_ledger(home):
+def test_unusable_files_are_recorded_in_the_ledger(home):
     other_sets.write(home / "benign" / "benign (2)_mask.png", np.zeros((90, 120), np.uint8))
     (home / "benign" / "benign (3)_mask.png").unlink()
     (home / "benign" / "benign (4).png").write_bytes(b"\x89PNG")
@@ -55,14 +55,14 @@ def test_what_cannot_be_used_is_in_the_ledger(home):
         "malignant_0003_1": Action.SKIPPED_AMBIGUOUS}  # fmt: skip
 
 
-def test_a_plain_folder_of_two_classes_is_not_busi(tmp_path):
+def test_a_folder_with_two_class_folders_is_not_recognised_as_busi(tmp_path):
     for kind in ("benign", "malignant"):
         other_sets.write(tmp_path / kind / "a.png", other_sets.picture(0, (20, 20)))
     assert not busi.recognise(tmp_path) and not busi.recognise(tmp_path / "none")
 
 
-def test_masks_alone_are_an_error(home):
+def test_masks_without_images_are_an_error(home):
     for path in [path for path in home.rglob("*.png") if "_mask" not in path.name]:
         path.unlink()
-    with pytest.raises(UserError, match="no picture with a mask"):
+    with pytest.raises(UserError, match="no image with a mask"):
         busi.scan(home)

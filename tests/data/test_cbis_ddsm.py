@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from cbis_tree import Entry
 
-from tfrespam.data import cbis_ddsm
-from tfrespam.data.records import Action
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.data.readers import cbis_ddsm
+from tfrespam.data.readers.records import Action
 
 LAYOUTS = ("tcia", "nbia", "kaggle")
 
 
 def read_all(root):
-    """Inventory, what each film gave, and the ledger by lesion."""
+    """Return the inventory, the pixels of each film, and the ledger by lesion."""
     inventory = cbis_ddsm.scan(root)
     films = [cbis_ddsm.read(pickle.loads(pickle.dumps(film))) for film in inventory.films]
     rows = [*inventory.ledger, *(row for film in films for row in film.ledger)]
@@ -47,7 +47,7 @@ def test_every_layout_gives_the_same_film_and_mask(tmp_path, layout, one_series)
     np.testing.assert_array_equal(mask, entry.mask > 0)
 
 
-def test_list_is_read_with_its_quirks(tmp_path):
+def test_case_list_is_read_with_missing_and_irregular_values(tmp_path):
     fields = {"breast_density": "", "mass shape": "", "subtlety": "0", "assessment": "0"}
     cbis_tree.write(tmp_path, [Entry("P_00001", fields=fields), Entry("P_00002", split="Test")])
     one, two = (film.lesions[0] for film in cbis_ddsm.scan(tmp_path).films)
@@ -68,7 +68,7 @@ def test_several_lesions_of_a_film_share_it_in_list_order(tmp_path):
 
 @pytest.mark.parametrize("one_series", [True, False])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_swapped_crop_and_mask(tmp_path, layout, one_series):
+def test_swapped_crop_and_mask_files_are_detected(tmp_path, layout, one_series):
     entry = Entry("P_00001", one_series=one_series, swapped=True)
     pixels, row = read_one(tmp_path, entry, layout)
     assert row.action is Action.REPAIRED_SWAP
@@ -96,7 +96,7 @@ def test_negative_film_is_inverted(tmp_path, layout):
     np.testing.assert_allclose(pixels.image, scaled(right), atol=8 * 257 if layout == "kaggle" else 0)
 
 
-def test_the_most_serious_repair_is_the_action_and_the_detail_has_all(tmp_path):
+def test_the_action_is_the_most_serious_repair_and_the_detail_lists_all(tmp_path):
     entry = Entry("P_00001", swapped=True, photometric="MONOCHROME1")
     entry.mask = entry.mask[2:, :-3]
     _, row = read_one(tmp_path, entry)
@@ -115,7 +115,7 @@ def test_the_most_serious_repair_is_the_action_and_the_detail_has_all(tmp_path):
     ("crop", "remove", Action.USED),
     ("crop", "text", Action.USED),
 ])  # fmt: skip
-def test_damaged_file_costs_its_lesion_and_no_other(tmp_path, kind, damage, action):
+def test_a_damaged_file_affects_only_its_lesion(tmp_path, kind, damage, action):
     entry = Entry("P_00001")
     cbis_tree.write(tmp_path, [entry, Entry("P_00002")])
     path = cbis_tree.files(tmp_path, entry)[kind]
@@ -138,7 +138,7 @@ def test_constant_mask_is_empty(tmp_path, layout, grey):
     assert row.action is Action.SKIPPED_EMPTY and pixels.image is None and not pixels.masks
 
 
-def test_truncated_jpeg_film_is_not_read_as_half_a_film(tmp_path):
+def test_a_truncated_jpeg_film_is_rejected(tmp_path):
     cbis_tree.write(tmp_path, [Entry("P_00001")], "kaggle")
     path = tmp_path / cbis_ddsm.scan(tmp_path).films[0].files.film[0]
     path.write_bytes(path.read_bytes()[:-200])
@@ -153,14 +153,14 @@ def test_two_grey_files_are_ambiguous(tmp_path):
     assert row.action is Action.SKIPPED_AMBIGUOUS
 
 
-def test_mask_of_a_quarter_of_the_film_is_no_mask_of_it(tmp_path):
+def test_a_mask_of_a_quarter_of_the_film_size_is_ambiguous(tmp_path):
     entry = Entry("P_00001")
     entry.mask = entry.mask[::4, ::4]
     _, row = read_one(tmp_path, entry)
     assert row.action is Action.SKIPPED_AMBIGUOUS and "12 x 9" in row.detail
 
 
-def test_absent_test_list_is_no_fault(tmp_path):
+def test_a_missing_test_list_is_allowed(tmp_path):
     entries = [Entry("P_00001"), Entry("P_00002", split="Test")]
     cbis_tree.write(tmp_path, entries[:1])
     cbis_tree.write_list(tmp_path, "test", entries[1:])
@@ -171,7 +171,7 @@ def test_absent_test_list_is_no_fault(tmp_path):
     assert [film.film_id for film in cbis_ddsm.scan(tmp_path).films] == [film.film_id for film in inventory.films]
 
 
-def test_new_uids_of_an_anonymiser_are_met_by_patient_id(tmp_path):
+def test_files_with_new_uids_are_matched_by_patient_id(tmp_path):
     entry = Entry("P_00001")
     cbis_tree.write(tmp_path, [entry], "nbia")
     path = tmp_path / "mass_case_description_train_set.csv"
@@ -192,13 +192,13 @@ def test_names_of_files_and_folders_do_not_matter(tmp_path):
     np.testing.assert_array_equal(pixels.masks[0][1], entry.mask > 0)
 
 
-def test_download_may_lie_below_the_root(tmp_path):
+def test_the_download_may_be_in_a_subfolder(tmp_path):
     cbis_tree.write(tmp_path / "downloads" / "cbis", [Entry("P_00001")])
     assert cbis_ddsm.recognise(tmp_path)
     assert len(cbis_ddsm.scan(tmp_path).films) == 1
 
 
-def test_calcifications_are_left_aside_and_said(tmp_path):
+def test_calcifications_are_ignored_with_a_note(tmp_path):
     cbis_tree.write(tmp_path, [Entry("P_00001"), Entry("P_00002", fields={"abnormality type": "calcification"})])
     (tmp_path / "calc_case_description_train_set.csv").write_text("patient_id\n")
     inventory = cbis_ddsm.scan(tmp_path)
@@ -207,7 +207,7 @@ def test_calcifications_are_left_aside_and_said(tmp_path):
 
 
 @pytest.mark.parametrize("below", [".", "inner"])
-def test_phantom_is_known_by_its_mark(tmp_path, below):
+def test_phantom_data_are_recognised_by_their_marker(tmp_path, below):
     cbis_tree.write(tmp_path / below, [Entry("P_00001")])
     (tmp_path / below / "PHANTOM.txt").write_text("generated")
     inventory = cbis_ddsm.scan(tmp_path)
@@ -220,13 +220,13 @@ def test_lesion_listed_twice_counts_once(tmp_path):
     assert ledger["P_00001_LEFT_CC_1_again"].action is Action.SKIPPED_AMBIGUOUS
 
 
-def test_links_in_a_circle_end(tmp_path):
+def test_circular_links_are_followed_once(tmp_path):
     cbis_tree.write(tmp_path, [Entry("P_00001")])
     os.symlink(tmp_path, tmp_path / "CBIS-DDSM" / "loop")
     assert len(cbis_ddsm.scan(tmp_path).films) == 1
 
 
-def test_order_and_outcome_do_not_depend_on_the_run(tmp_path):
+def test_order_and_result_are_reproducible(tmp_path):
     cbis_tree.write(tmp_path, [Entry(f"P_{k:05d}") for k in (5, 3, 9, 1)])
     assert repr(cbis_ddsm.scan(tmp_path)) == repr(cbis_ddsm.scan(tmp_path))
     assert [film.film_id[:7] for film in cbis_ddsm.scan(tmp_path).films] == ["P_00005", "P_00003", "P_00009", "P_00001"]
@@ -243,14 +243,14 @@ def test_a_list_without_films_and_films_without_a_list_are_errors(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["patient_id,image view\nP_1,CC\n", "\x00\xff"])
-def test_list_of_another_kind_is_an_error(tmp_path, text):
+def test_a_list_of_another_format_is_an_error(tmp_path, text):
     cbis_tree.write(tmp_path, [Entry("P_00001")])
     (tmp_path / "mass_case_description_train_set.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError):
         cbis_ddsm.scan(tmp_path)
 
 
-def test_no_damage_raises(tmp_path):
+def test_damaged_files_raise_no_unexpected_error(tmp_path):
     entry = Entry("P_00001")
     cbis_tree.write(tmp_path, [entry])
     (film,) = cbis_ddsm.scan(tmp_path).films

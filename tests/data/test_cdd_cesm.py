@@ -5,9 +5,9 @@ import numpy as np
 import other_sets
 import pytest
 
-from tfrespam.data import cdd_cesm, cesm_sheet
-from tfrespam.data.records import Action
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.data.readers import cdd_cesm, cesm_regions, cesm_sheet
+from tfrespam.data.readers.records import Action
 
 POLYGON = {"name": "polygon", "all_points_x": [10, 30, 30, 10], "all_points_y": [20, 20, 60, 60]}
 CIRCLE = {"name": "circle", "cx": 40, "cy": 50, "r": 12.5}
@@ -32,7 +32,7 @@ def home(tmp_path):
     return tmp_path / "CDD-CESM"
 
 
-def test_without_the_sheet_every_outline_is_used_and_the_user_told(home):
+def test_without_the_sheet_every_outline_is_used_and_a_note_given(home):
     assert cdd_cesm.recognise(home) and not cdd_cesm.recognise(home / "none")
     inventory, films, ledger = other_sets.read_all(cdd_cesm, home)
     assert list(films) == ["P1_L_DM_CC", "P1_L_CM_CC", "P2_R_DM_MLO"] and "every outlined finding" in inventory.notes[0]
@@ -45,7 +45,7 @@ def test_without_the_sheet_every_outline_is_used_and_the_user_told(home):
         "P1_L_DM_CC_1": "polygon", "P1_L_CM_CC_1": "polygon", "P2_R_DM_MLO_1": "circle", "P2_R_DM_MLO_2": "ellipse"}
 
 
-def test_the_sheet_tells_masses_and_facts(home):
+def test_masses_and_attributes_are_read_from_the_sheet(home):
     other_sets.write_sheet(home / "Radiology-manual-annotations.xlsx", SHEET)
     inventory, films, ledger = other_sets.read_all(cdd_cesm, home)
     assert list(films) == ["P1_L_DM_CC", "P1_L_CM_CC"] and inventory.notes == ()
@@ -56,7 +56,7 @@ def test_the_sheet_tells_masses_and_facts(home):
     assert row.action is Action.SKIPPED_AMBIGUOUS and "Calcifications" in row.detail
 
 
-def test_the_sheet_saved_as_csv_tells_the_same(home, tmp_path):
+def test_the_sheet_saved_as_csv_gives_the_same_result(home, tmp_path):
     other_sets.write_sheet(tmp_path / "all.xlsx", SHEET)
     expected = cesm_sheet.read(tmp_path / "all.xlsx")
     rows = cesm_sheet._rows_of_workbook(tmp_path / "all.xlsx")
@@ -68,7 +68,7 @@ def test_the_sheet_saved_as_csv_tells_the_same(home, tmp_path):
     assert not expected["P4_R_CM_CC"]["masses"] and expected["P1_L_CM_CC"]["masses"]
 
 
-def test_without_openpyxl_the_user_is_told_what_to_do(home, monkeypatch):
+def test_error_without_openpyxl_gives_advice(home, monkeypatch):
     other_sets.write_sheet(home / "Radiology-manual-annotations.xlsx", SHEET)
     known = builtins.__import__
 
@@ -85,7 +85,7 @@ def test_without_openpyxl_the_user_is_told_what_to_do(home, monkeypatch):
 def test_a_damaged_workbook_and_one_without_findings_are_errors(home):
     path = home / "Radiology-manual-annotations.xlsx"
     path.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(UserError, match="no workbook that can be read"):
+    with pytest.raises(UserError, match="cannot be read as an Excel workbook"):
         cdd_cesm.scan(home)
     path.unlink()
     (home / "Radiology-manual-annotations.csv").write_text("Image,Kind\nP1,Mass\n")
@@ -93,7 +93,7 @@ def test_a_damaged_workbook_and_one_without_findings_are_errors(home):
         cdd_cesm.scan(home)
 
 
-def test_regions_that_enclose_nothing_and_missing_pictures_are_in_the_ledger(home):
+def test_empty_regions_and_missing_images_are_recorded_in_the_ledger(home):
     odd = [("P1_L_DM_CC.jpg", {"name": "point", "cx": 3, "cy": 4}), ("P1_L_DM_CC.jpg", {"name": "circle", "cx": 3}),
            ("P1_L_DM_CC.jpg", POLYGON), ("P6_L_DM_CC.jpg", POLYGON)]  # fmt: skip
     other_sets.write_cesm(home, odd)
@@ -105,15 +105,49 @@ def test_regions_that_enclose_nothing_and_missing_pictures_are_in_the_ledger(hom
     assert "point" in ledger["P1_L_DM_CC_1"].detail and "cannot be read" in ledger["P1_L_DM_CC_2"].detail
 
 
-def test_a_turned_ellipse():
+def test_a_rotated_ellipse_is_drawn():
     shape = {"name": "ellipse", "cx": 50, "cy": 50, "rx": 9.7, "ry": 20.3}
-    upright, _ = cdd_cesm.draw(json.dumps(shape), (101, 101))
-    turned, _ = cdd_cesm.draw(json.dumps(shape | {"theta": np.pi / 2}), (101, 101))
+    upright, _ = cesm_regions.draw(json.dumps(shape), (101, 101))
+    turned, _ = cesm_regions.draw(json.dumps(shape | {"theta": np.pi / 2}), (101, 101))
     assert upright.sum() == pytest.approx(np.pi * 9.7 * 20.3, rel=0.03)
     np.testing.assert_array_equal(turned, upright.T)
 
 
-def test_a_table_of_another_kind_is_an_error(home):
+def test_a_table_of_another_format_is_an_error(home):
     (home / "Radiology_hand_drawn_segmentations_v2.csv").write_text("name,region\nP1_L_DM_CC.jpg,{}\n")
     with pytest.raises(UserError, match="#filename and region_shape_attributes"):
         cdd_cesm.scan(home)
+
+
+def square(x, y, side=20):
+    return {"name": "polygon", "all_points_x": [x, x + side, x + side, x], "all_points_y": [y, y, y + side, y + side]}
+
+
+def test_a_region_outside_its_image_is_ambiguous(tmp_path):
+    regions = [(f"P{number}_L_DM_CC.jpg", square(20, 30)) for number in range(1, 21)]
+    other_sets.write_cesm(tmp_path, [*regions, ("P30_L_DM_CC.jpg", square(20, 300))])
+    _, _, ledger = other_sets.read_all(cdd_cesm, tmp_path)
+    row = ledger["P30_L_DM_CC_1"]
+    assert row.action is Action.SKIPPED_AMBIGUOUS and "exceeds the image of 120 x 80" in row.detail
+    assert ledger["P1_L_DM_CC_1"].action is Action.USED
+
+
+def test_all_regions_of_a_resized_set_are_ambiguous(tmp_path):
+    """Outlines that still lie on their smaller pictures are displaced as well."""
+    places = [(10, 20), (50, 90), (200, 30), (20, 150)]
+    other_sets.write_cesm(tmp_path, [(f"P{k}_L_DM_CC.jpg", square(*place)) for k, place in enumerate(places, 1)])
+    with pytest.raises(UserError, match="no image with an outlined mass"):
+        cdd_cesm.scan(tmp_path)
+    other_sets.write_cesm(tmp_path, [(f"P{k}_L_DM_CC.jpg", square(*place)) for k, place in enumerate(places, 1)],
+                          size=(240, 300))  # fmt: skip
+    _, _, ledger = other_sets.read_all(cdd_cesm, tmp_path)
+    assert {row.action for row in ledger.values()} == {Action.USED}
+
+
+def test_rectangles_are_drawn_and_damaged_regions_reported():
+    mask, name = cesm_regions.draw('{"name": "rect", "x": 5, "y": 10, "width": 8, "height": 4}', (40, 30))
+    rows, columns = np.nonzero(mask)
+    assert (name, rows.min(), rows.max(), columns.min(), columns.max()) == ("rect", 10, 14, 5, 13)
+    for region in ("{", "[]", "3", '{"name": "polygon"}', '{"name": "circle", "cx": "a", "cy": 1, "r": 2}', "null"):
+        mask, detail = cesm_regions.draw(region, (40, 30))
+        assert not mask.any() and "cannot be read" in detail

@@ -2,11 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from tfrespam.data.film_cleaning import clean, without_borders
+from tfrespam.data.preparing.film_cleaning import clean, without_borders
 
 
 def film(border: int = 0, label: bool = False, height: int = 400, width: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    """A breast at the left edge, (H, W) uint16, and where it is."""
+    """Return a film with a breast at the left edge, (H, W) uint16, and the mask of the breast."""
     breast = cv2.ellipse(np.zeros((height, width), np.uint8), (border, height // 2), (180, 150), 0, 0, 360, 1, -1) > 0
     image = np.where(breast, 30000, 900).astype(np.uint16)
     image += np.random.default_rng(0).integers(0, 500, image.shape).astype(np.uint16)
@@ -20,7 +20,7 @@ def film(border: int = 0, label: bool = False, height: int = 400, width: int = 3
 
 @pytest.mark.parametrize("border", [0, 4, 12])
 @pytest.mark.parametrize("label", [False, True])
-def test_keeps_the_breast_and_nothing_else_bright(border, label):
+def test_cleaning_keeps_only_the_breast(border, label):
     image, breast = film(border, label)
     cleaned = clean(image)
     assert cleaned.dtype == image.dtype and cleaned.shape == image.shape
@@ -28,19 +28,19 @@ def test_keeps_the_breast_and_nothing_else_bright(border, label):
     assert cleaned.max() < 32000 and (cleaned[~breast] > 2000).mean() == 0
 
 
-def test_leaves_a_film_without_borders_as_it_is():
+def test_a_film_without_borders_is_unchanged():
     image, _ = film(label=True)
     assert without_borders(image) is image
 
 
-def test_a_breast_that_fills_an_edge_is_no_border():
+def test_a_breast_that_fills_an_edge_is_not_removed_as_a_border():
     image = np.full((200, 100), 40000, np.uint16)
     image[:, 60:] = 500
     image[100, 30] = 65535  # a marker
     np.testing.assert_array_equal(without_borders(image), image)
 
 
-def test_a_border_behind_a_dark_margin_goes_with_it():
+def test_a_border_behind_a_dark_margin_is_removed():
     image, _ = film()
     image[:, -10:-5] = 65535
     assert not without_borders(image)[:, -10:].any()

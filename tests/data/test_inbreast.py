@@ -6,9 +6,9 @@ from other_sets import INBREAST_FILM as FILM
 from other_sets import annotate_inbreast as annotate
 from other_sets import put_inbreast_film as put_film
 
-from tfrespam.data import inbreast
-from tfrespam.data.records import Action
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.data.readers import inbreast
+from tfrespam.data.readers.records import Action
 
 SQUARE = [(10, 20), (24, 20), (24, 31), (10, 31)]
 HEADER = "Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads\n"
@@ -64,7 +64,7 @@ def test_outline_is_filled_not_drawn(home):
     assert pixels.masks[0][1][30, 20]
 
 
-def test_what_cannot_be_read_is_in_the_ledger(home):
+def test_unreadable_files_are_recorded_in_the_ledger(home):
     annotate(home, 2, [("Mass", SQUARE)])  # no film
     annotate(home, 3, [("Mass", SQUARE)])
     put_film(home, 3, Rows=600)  # truncated
@@ -99,3 +99,43 @@ def test_no_mass_at_all_is_an_error(home):
     annotate(home, 20586908, [("Asymmetry", SQUARE)])
     with pytest.raises(UserError, match="no film with an outlined mass"):
         inbreast.scan(home)
+
+
+@pytest.mark.parametrize("write", [lambda x, y: f"({x}, {y})", lambda x, y: f"({x:.1f}, {y:.1f})".replace(".", ","),
+                                   lambda x, y: f"({x:.1f},{y:.1f})".replace(".", ","), lambda x, y: f"({x},{y})",
+                                   lambda x, y: f"{x:.1f}; {y:.1f}".replace(".", ","),
+                                   lambda x, y: f"({x}, {y}, 0)"])  # fmt: skip
+def test_points_with_decimal_commas_and_other_separators_are_read(write):
+    assert inbreast._points([write(x, y) for x, y in SQUARE]) == tuple(SQUARE)
+
+
+@pytest.mark.parametrize("text", ["", "(1, 2", "(1)", "(a, b)", "(nan, 1)", "(1,2,3,4,5)"])
+def test_other_texts_are_not_read_as_points(text):
+    if text == "(1, 2":
+        assert inbreast._points([text]) == ((1.0, 2.0),)
+    else:
+        with pytest.raises(ValueError):
+            inbreast._points([text])
+
+
+def test_a_region_without_points_is_skipped_and_the_others_used(home):
+    path = home / "AllXML" / "20586908.xml"
+    annotate(home, 20586908, [("Mass", []), ("Mass", SQUARE)])
+    _, _, ledger = read_all(home)
+    assert [ledger[f"20586908_{k}"].action for k in (1, 2)] == [Action.SKIPPED_EMPTY, Action.USED]
+    import plistlib
+
+    whole = plistlib.loads(path.read_bytes())
+    del whole["Images"][0]["ROIs"][0]["Point_px"]
+    path.write_bytes(plistlib.dumps(whole))
+    _, _, ledger = read_all(home)
+    assert [ledger[f"20586908_{k}"].action for k in (1, 2)] == [Action.SKIPPED_EMPTY, Action.USED]
+
+
+def test_the_list_saved_by_excel_is_read(home):
+    text = HEADER + "removed;removed;R;MLO;201001;20586908,0;2,0;4b\n"
+    for content in (text.encode("utf-16"), ("sep=;\n" + text).encode(), text.encode("utf-8-sig"),
+                    text.replace(",0", "").replace(";", ",").encode()):  # fmt: skip
+        (home / "INbreast.csv").write_bytes(content)
+        lesion = read_all(home)[0].films[0].lesions[0]
+        assert (lesion.assessment, lesion.breast_density) == (4, 2)

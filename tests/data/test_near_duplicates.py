@@ -3,7 +3,7 @@ import numpy as np
 import other_sets
 import pytest
 
-from tfrespam.data import near_duplicates
+from tfrespam.data.readers import near_duplicates
 
 SIZE = 220, 300
 PICTURE = other_sets.picture(1, SIZE)
@@ -28,20 +28,20 @@ ALTERED = {
 
 
 @pytest.mark.parametrize("name", ALTERED)
-def test_a_picture_and_its_altered_copy_are_one_group(name):
+def test_an_image_and_its_altered_copy_form_one_group(name):
     found = near_duplicates.groups({"a": near_duplicates.fingerprint(PICTURE),
                                     "b": near_duplicates.fingerprint(ALTERED[name])})  # fmt: skip
     assert found == {"a": "a", "b": "a"}
 
 
-def test_other_pictures_of_the_same_kind_stay_apart():
-    """All brighter above than below, as sonograms are."""
+def test_different_images_of_the_same_kind_are_not_grouped():
+    """All are brighter at the top, as ultrasound images are."""
     ramp = np.linspace(160, 0, SIZE[0])[:, None]
     prints = {str(seed): near_duplicates.fingerprint(other_sets.picture(seed, SIZE) * 0.4 + ramp) for seed in range(60)}
     assert near_duplicates.groups(prints) == {name: name for name in prints}
 
 
-def test_whoever_is_like_a_member_belongs_to_the_group():
+def test_groups_are_transitive():
     rng = np.random.default_rng(0)
     bits = rng.random((2, 512)) < 0.5
     chain = [bits.copy()]

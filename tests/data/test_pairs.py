@@ -1,14 +1,16 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tfrespam.config import AugmentConfig
-from tfrespam.data import augment, pairs, pipeline
+from tfrespam.data.loading import augment, pairs, pipeline
 
 STILL = AugmentConfig(rotation_degrees=0.0, flips=False)
 
 
 def table(*rows):
-    """Rows: lesion id, film id, patient, side, view."""
+    """Make a table from rows of lesion id, film id, patient, laterality and view."""
     names = ("lesion_id", "film_id", "patient_id", "laterality", "view")
     columns = dict(zip(names, map(np.array, zip(*rows, strict=True)), strict=True))
     return {**columns, "copy": np.zeros(len(rows), np.int64)}
@@ -28,19 +30,19 @@ CESM = table(
 )
 
 
-def test_the_other_view_is_the_same_lesion_of_the_same_breast():
+def test_partners_by_view_show_the_same_lesion_of_the_same_breast():
     everything = np.ones(5, bool)
     assert pairs.partners(CBIS, everything, "view").tolist() == [2, -1, 0, -1, -1]
     assert pairs.partners(CBIS, everything, "contrast").tolist() == [-1] * 5
 
 
-def test_contrast_is_the_same_view_and_a_view_the_same_kind_of_picture():
+def test_partners_by_contrast_and_by_view():
     everything = np.ones(3, bool)
     assert pairs.partners(CESM, everything, "contrast").tolist() == [1, 0, -1]
     assert pairs.partners(CESM, everything, "view").tolist() == [2, -1, 0]
 
 
-def test_a_partner_that_is_not_chosen_is_none():
+def test_a_partner_that_is_not_selected_is_missing():
     assert pairs.partners(CBIS, np.array([True, True, False, True, True]), "view").tolist() == [-1] * 4
     assert pairs.partners(CBIS, np.array([True, False, True, False, False]), "view").tolist() == [2, 0]
 
@@ -52,7 +54,7 @@ def test_unknown_views_and_breasts_have_no_partner():
 
 @pytest.fixture(scope="module")
 def chosen(prepared):
-    """One is left out, and so is missing beside its partner."""
+    """All examples but one, whose partner therefore has no second image."""
     train = prepared.table["split"] == "train"
     return train & (np.arange(len(train)) != np.flatnonzero(train)[0])
 
@@ -62,7 +64,7 @@ def single(prepared, chosen):
     return next(pipeline.evaluation(prepared, chosen, batch_size=1000).as_numpy_iterator())
 
 
-def test_the_second_channel_is_the_partners_picture_or_black(prepared, chosen, single):
+def test_the_second_channel_is_the_image_of_the_partner_or_black(prepared, chosen, single):
     images, masks = next(pipeline.evaluation(prepared, chosen, batch_size=1000, second="view").as_numpy_iterator())
     found = pairs.partners(prepared.table, chosen, "view")
     places = {row: n for n, row in enumerate(np.flatnonzero(chosen))}
@@ -76,7 +78,7 @@ def test_the_second_channel_is_the_partners_picture_or_black(prepared, chosen, s
 
 
 @pytest.mark.parametrize("limit", [0, pipeline.DECODED_LIMIT])
-def test_training_pairs_are_those_of_evaluation(prepared, chosen, monkeypatch, limit):
+def test_training_and_evaluation_have_the_same_pairs(prepared, chosen, monkeypatch, limit):
     monkeypatch.setattr(pipeline, "DECODED_LIMIT", limit)
     options = {"batch_size": int(chosen.sum()), "seed": 3, "second": "view"}
     shown, _ = next(pipeline.training(prepared, chosen, STILL, **options).as_numpy_iterator())
@@ -84,17 +86,18 @@ def test_training_pairs_are_those_of_evaluation(prepared, chosen, monkeypatch, l
     assert {image.tobytes() for image in shown} == {image.tobytes() for image in known}
 
 
-def test_both_pictures_are_changed_alike_and_a_missing_one_stays_black():
+@pytest.mark.parametrize("draw", ["separate", "joint"])
+def test_both_images_are_augmented_alike_and_a_missing_one_stays_black(draw):
     rng = np.random.default_rng(0)
     one = rng.random((2, 32, 32, 1)).astype(np.float32)
-    config = AugmentConfig(rotation_degrees=20, gamma=0.3, contrast=0.3)
-    drawn = [augment.draw(config, np.array([5, n])) for n in range(2)]
-    transforms = augment.Transform(*(np.stack(values) for values in zip(*drawn, strict=True)))
+    config = AugmentConfig(rotation_degrees=20, gamma=0.3, contrast=0.3, draw=draw)
+    seeds = np.array([[5, 0], [5, 1]])
+    noise = dataclasses.replace(config, noise=0.05)
     both = np.concatenate([one, one], -1)
     both[1, ..., 1] = 0
-    alone, _ = augment.apply_batch(transforms, one, np.zeros_like(one))
-    found, _ = augment.apply_batch(transforms, both, np.zeros_like(one))
-    noisy, _ = augment.apply_batch(transforms, both, np.zeros_like(one), noise=0.05)
+    alone, _ = augment.build(config)(one, np.zeros_like(one), seeds)
+    found, _ = augment.build(config)(both, np.zeros_like(one), seeds)
+    noisy, _ = augment.build(noise)(both, np.zeros_like(one), seeds)
     np.testing.assert_allclose(found[..., :1], alone, atol=1e-6)
     np.testing.assert_allclose(found[0, ..., 1:], alone[0], atol=1e-6)
     assert not np.any(found[1, ..., 1]) and not np.any(noisy[1, ..., 1])

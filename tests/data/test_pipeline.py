@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import cv2
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfrespam.config import AugmentConfig
-from tfrespam.data import pipeline
+from tfrespam.data.loading import pipeline
 
 STILL = AugmentConfig(rotation_degrees=0.0, flips=False)
 TURNED = AugmentConfig(rotation_degrees=15, scale=0.2, contrast=0.2, noise=0.02)
@@ -45,7 +46,7 @@ def test_evaluation_gives_each_example_once_in_the_order_of_the_index(prepared, 
     assert set(np.unique(masks)) == {0.0, 1.0} and len(set(prepared.table["mass_pixels"][chosen])) > count // 2
 
 
-def test_pictures_are_those_stored(prepared, chosen, originals):
+def test_images_are_those_stored(prepared, chosen, originals):
     stored = list(pipeline.encoded(prepared, chosen).as_numpy_iterator())
     assert [example["lesion_id"].decode() for example in stored] == list(prepared.table["lesion_id"][chosen])
     for example, image, mask in zip(stored, *originals, strict=True):
@@ -67,7 +68,7 @@ def test_every_example_comes_once_in_an_epoch(prepared, chosen, originals, memor
     np.testing.assert_array_equal(masks[:, 0], originals[1][seen])
 
 
-def test_a_restart_goes_on_with_the_same_bits(prepared, chosen, memory):
+def test_a_restart_continues_with_identical_batches(prepared, chosen, memory):
     whole = take(prepared, chosen, TURNED, 14)  # three epochs, batches that reach over their ends
     for first_step in (2, 11):
         rest = take(prepared, chosen, TURNED, 14 - first_step, first_step=first_step)
@@ -75,7 +76,19 @@ def test_a_restart_goes_on_with_the_same_bits(prepared, chosen, memory):
             np.testing.assert_array_equal(found, expected[first_step:])
 
 
-def test_decoded_and_encoded_memory_give_the_same_bits(prepared, chosen, monkeypatch):
+def test_a_restart_continues_with_identical_random_crops(prepared, chosen, memory):
+    config = AugmentConfig(recrop=1.6, context_range=(1.0, 1.6), off_centre=0.1, crop_shape="any", gamma=0.2)
+    whole = take(prepared, chosen, config, 9)
+    assert whole[0].shape == whole[1].shape == (9, 4, 20, 20, 1)
+    for expected, found in zip(whole, take(prepared, chosen, config, 5, first_step=4), strict=True):
+        np.testing.assert_array_equal(found, expected[4:])
+    coverage = whole[1].mean((2, 3, 4))
+    fixed = take(prepared, chosen, dataclasses.replace(config, context_range=(), crop_shape="square", off_centre=0.0),
+                 9)[1].mean((2, 3, 4))  # fmt: skip
+    assert coverage.min() < 0.9 * fixed.mean() and coverage.std() > 0.05
+
+
+def test_decoded_and_encoded_caches_give_identical_batches(prepared, chosen, monkeypatch):
     decoded = take(prepared, chosen, TURNED, 9)
     monkeypatch.setattr(pipeline, "DECODED_LIMIT", 0)
     for expected, found in zip(decoded, take(prepared, chosen, TURNED, 9), strict=True):
@@ -87,22 +100,22 @@ def test_seeds_differ_in_order_and_augmentation(prepared, chosen):
     assert not any((first == second).all() for first in one.reshape(24, -1) for second in other.reshape(24, -1))
 
 
-def test_epochs_change_their_pictures(prepared, chosen):
+def test_augmentation_differs_between_epochs(prepared, chosen):
     count = int(chosen.sum())
     images = take(prepared, chosen, AugmentConfig(), 2 * count, batch_size=1)[0].reshape(2 * count, -1)
     assert len(np.unique(images, axis=0)) == 2 * count
 
 
-def test_no_batch_is_short(prepared, chosen):
+def test_every_batch_is_full(prepared, chosen):
     images, masks = take(prepared, chosen, TURNED, 12, batch_size=5)
     assert images.shape == masks.shape == (12, 5, 32, 32, 1)
     assert images.min() >= 0 and images.max() <= 1 and set(np.unique(masks)) == {0.0, 1.0}
 
 
-def test_the_shares_of_two_workers_with_two_devices_are_the_stream(prepared, chosen):
+def test_batches_of_two_workers_with_two_devices_form_the_whole_stream(prepared, chosen):
     """Worker 0 takes the first half of each step, worker 1 the second, each in a batch for either device."""
     whole = take(prepared, chosen, TURNED, 5, first_step=1)
-    halves = [take(prepared, chosen, TURNED, 10, first_step=1, share=pipeline.Share(worker, 2, 4)) for worker in (0, 1)]
+    halves = [take(prepared, chosen, TURNED, 10, first_step=1, shard=pipeline.Shard(worker, 2, 4)) for worker in (0, 1)]
     for kind in (0, 1):
         shares = [half[kind].reshape(5, 2, 1, 32, 32, 1) for half in halves]
         together = np.stack(shares, 1).reshape(whole[kind].shape)
@@ -110,15 +123,15 @@ def test_the_shares_of_two_workers_with_two_devices_are_the_stream(prepared, cho
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_validation_for_several_devices_is_filled_up_without_weight(prepared, chosen, workers):
+def test_validation_for_several_devices_is_padded_with_zero_weight(prepared, chosen, workers):
     count = int(chosen.sum())
     whole = -(-count // 4) * 4
     assert whole > count
     ((images, masks),) = pipeline.evaluation(prepared, chosen, batch_size=count).as_numpy_iterator()
     shares = []
     for worker in range(workers):
-        share = pipeline.Share(worker, workers, 2)
-        batches = list(pipeline.padded_evaluation(prepared, chosen, batch_size=4, share=share).as_numpy_iterator())
+        shard = pipeline.Shard(worker, workers, 2)
+        batches = list(pipeline.padded_evaluation(prepared, chosen, batch_size=4, shard=shard).as_numpy_iterator())
         assert {len(batch[2]) for batch in batches} == {2} and len(batches) * 2 * workers == whole
         shares.append([np.concatenate(arrays).reshape(-1, 4 // workers, *arrays[0].shape[1:])
                        for arrays in zip(*batches, strict=True)])  # fmt: skip

@@ -1,4 +1,4 @@
-"""A prepared data set with a damaged file is refused by name."""
+"""Prepared data sets with a damaged file are rejected with its name."""
 
 import json
 import shutil
@@ -7,29 +7,29 @@ import numpy as np
 import pytest
 from damage import outcomes
 
-from tfrespam.data import pipeline
-from tfrespam.data.prepared import Prepared
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.data.loading import pipeline
+from tfrespam.data.loading.prepared import Prepared
 
 
 @pytest.fixture
 def copy(prepared, tmp_path):
-    """The session's data set, to be changed at will."""
+    """A copy of the session's data set that may be changed."""
     return Prepared(shutil.copytree(prepared.path, tmp_path / "data"))
 
 
 def contents(copy):
-    """Every record, read anew, with the index."""
+    """Read every record and the index again."""
     fresh = Prepared(copy.path)
     everything = np.ones(len(fresh.table["lesion_id"]), bool)
-    with pipeline.damage_told(fresh):
+    with pipeline.corruption_as_user_error(fresh):
         records = list(pipeline.encoded(fresh, everything).as_numpy_iterator())
     table = sorted((name, values.tolist()) for name, values in fresh.table.items())
     return hash((repr(table), repr([sorted(record.items(), key=lambda item: item[0]) for record in records])))
 
 
 @pytest.mark.parametrize("name", ["index.csv", "1.0.0/mammograms-train.tfrecord-00000-of-00001"])
-def test_every_changed_bit_is_found(copy, name):
+def test_every_changed_bit_is_detected(copy, name):
     assert set(outcomes(copy.path / name, 12, lambda: contents(copy), UserError)) == {"refused"}
 
 
@@ -51,14 +51,14 @@ def test_a_shard_that_lacks_whole_records_is_refused(copy):
         contents(copy)
 
 
-def test_a_version_outside_of_the_folder_is_refused(copy):
+def test_a_version_outside_the_folder_is_rejected(copy):
     facts = json.loads((copy.path / "dataset.json").read_text()) | {"version": "../../elsewhere"}
     (copy.path / "dataset.json").write_text(json.dumps(facts))
-    with pytest.raises(UserError, match="is no folder of it"):
+    with pytest.raises(UserError, match="is not a folder of it"):
         _ = Prepared(copy.path).shards
 
 
-def test_data_sets_of_earlier_releases_say_nothing_of_their_index(copy):
+def test_data_sets_without_an_index_digest_are_read(copy):
     facts = json.loads((copy.path / "dataset.json").read_text())
     del facts["index_sha256"]
     (copy.path / "dataset.json").write_text(json.dumps(facts))

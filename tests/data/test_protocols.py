@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrespam.data import protocols
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.data.loading import protocols
 
 
 def table(rows):
-    """Columns of index.csv from (patient, side, view, number of the lesion, split, fold) for each example."""
+    """Make columns of index.csv from (patient, laterality, view, lesion number, split, fold) of each example."""
     patients, sides, views, numbers, splits, folds = zip(*rows, strict=True)
     films = [f"{patient}_{side}_{view}" for patient, side, view in zip(patients, sides, views, strict=True)]
     lesions = [f"{film}_{number}" for film, number in zip(films, numbers, strict=True)]
@@ -18,7 +18,7 @@ def table(rows):
 
 
 def many(patients, lesions, test_patients=0):
-    """A table of `lesions` lesions, shared out among patients; the last patients are on the test list."""
+    """Make a table of `lesions` lesions distributed over patients; the last patients are on the test list."""
     names = [f"P_{number:05}" for number in range(patients)]
     fold = protocols.folds(names[: patients - test_patients]) | protocols.folds(names[patients - test_patients :])
     rows = []
@@ -51,17 +51,17 @@ def check_apart(data, parts):
 
 
 @pytest.mark.parametrize("fold", range(5))
-def test_official_keeps_the_test_list_and_cuts_the_rest_by_patient(fold):
+def test_official_keeps_the_test_list_and_splits_the_rest_by_patient(fold):
     data = many(60, 300, test_patients=10)
-    parts = protocols.parts(data, "official", fold)
+    parts = protocols.splits(data, "official", fold)
     assert {name: part.sum() for name, part in parts.items()} == {"train": 200, "validation": 50, "test": 50}
     np.testing.assert_array_equal(parts["test"], data["split"] == "test")
     check_apart(data, parts)
 
 
-def test_folds_judge_every_training_lesion_once_and_never_the_test_list():
+def test_folds_validate_each_training_lesion_once_and_exclude_the_test_list():
     data = many(60, 300, test_patients=10)
-    parts = [protocols.parts(data, "folds", fold) for fold in range(5)]
+    parts = [protocols.splits(data, "folds", fold) for fold in range(5)]
     np.testing.assert_array_equal(sum(part["validation"].astype(int) for part in parts), data["split"] == "train")
     for part in parts:
         assert part["train"].sum() == 200 and part["validation"].sum() == 50 and not part["test"].any()
@@ -70,11 +70,11 @@ def test_folds_judge_every_training_lesion_once_and_never_the_test_list():
         assert audit == {"copy": 0, "film": 0, "breast": 0, "patient": 0}
 
 
-def test_paper_makes_13707_and_3427_of_1318_lesions():
+def test_paper_protocol_splits_1318_lesions_into_13707_and_3427_copies():
     lesions = many(691, 1318)
     data = {name: np.repeat(values, 13) for name, values in lesions.items()}
     assert len(data["split"]) == 17134
-    parts = protocols.parts(data, "paper")
+    parts = protocols.splits(data, "paper")
     assert (parts["train"].sum(), parts["validation"].sum(), parts["test"].sum()) == (13707, 3427, 0)
     assert not (parts["train"] & parts["validation"]).any()
     audit = protocols.leak_audit(data, parts["validation"], protocols.identities(data, parts["train"]))
@@ -83,16 +83,16 @@ def test_paper_makes_13707_and_3427_of_1318_lesions():
     protocols.refuse_leaks(audit, "paper")
 
 
-def test_paper_order_follows_the_seed_and_leaves_out_the_test_list():
+def test_paper_order_follows_the_seed_and_excludes_the_test_list():
     data = many(60, 300, test_patients=10)
-    first, again, other = (protocols.parts(data, "paper", seed=seed)["train"] for seed in (0, 0, 1))
+    first, again, other = (protocols.splits(data, "paper", seed=seed)["train"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any() and not (first & (data["split"] == "test")).any() and first.sum() == 200
 
 
-def test_all_trains_on_the_whole_training_list_and_keeps_the_test_list_apart():
+def test_protocol_all_trains_on_the_training_list_and_tests_on_the_test_list():
     data = many(60, 300, test_patients=10)
-    parts = protocols.parts(data, "all", fold=2)
+    parts = protocols.splits(data, "all", fold=2)
     np.testing.assert_array_equal(parts["train"], data["split"] == "train")
     np.testing.assert_array_equal(parts["test"], data["split"] == "test")
     np.testing.assert_array_equal(parts["validation"], (data["split"] == "train") & (data["fold"] == 2))
@@ -131,12 +131,12 @@ def test_audit_counts_copies_films_breasts_and_patients(judged, expected):
 
 def test_a_patient_on_both_lists_is_found():
     data = table([("A", "LEFT", "CC", 1, "train", 1), ("A", "LEFT", "MLO", 1, "test", 0)])
-    parts = protocols.parts(data, "official", 0)
+    parts = protocols.splits(data, "official", 0)
     audit = protocols.leak_audit(data, parts["test"], protocols.identities(data, parts["train"]))
     assert audit == {"copy": 0, "film": 0, "breast": 1, "patient": 1}
 
 
-def test_ids_of_another_data_set_may_be_the_same_by_chance():
+def test_equal_ids_of_another_data_set_are_recognised_as_such():
     data = table(TRAINED)
     trained = protocols.identities(data, np.ones(3, bool))
     elsewhere = {**data, "source": np.array(["another"] * 3)}
@@ -148,23 +148,30 @@ def test_ids_of_another_data_set_may_be_the_same_by_chance():
         assert not protocols.of_other_sources(judged, np.ones(3, bool), known)
 
 
-def test_what_a_model_remembers_of_its_patients_does_not_name_them():
+def test_recorded_identities_do_not_reveal_patient_ids():
     data = table(TRAINED)
     known = protocols.identities(data, np.ones(3, bool))
     assert [len(known[kind]) for kind in ("copy", "film", "breast", "patient")] == [3, 3, 3, 3]
     assert not any("LEFT" in value or value in "ABD" for values in known.values() for value in values)
 
 
-def test_excluded_films_take_no_part():
+def test_excluded_films_are_in_no_split():
     data = many(20, 100)
     films = ("P_00003_LEFT_CC", "P_00007_LEFT_MLO")
     for protocol in protocols.PROTOCOLS:
-        for part in protocols.parts(data, protocol, exclude_films=films).values():
+        for part in protocols.splits(data, protocol, exclude_films=films).values():
             assert not np.isin(data["film_id"][part], films).any()
-    with pytest.raises(UserError, match="does not hold: P_00099_LEFT_CC, typo"):
-        protocols.parts(data, "folds", exclude_films=(*films, "typo", "P_00099_LEFT_CC"))
+    with pytest.raises(UserError, match="does not contain: P_00099_LEFT_CC, typo. Expected at most 1 .*Received: 2"):
+        protocols.splits(data, "folds", exclude_films=(*films, "typo", "P_00099_LEFT_CC"), absent_films=1)
+
+
+def test_absent_excluded_films_are_reported(caplog):
+    data = many(20, 100)
+    found = protocols.splits(data, "folds", exclude_films=("typo", "P_00003_LEFT_CC"), absent_films=1)
+    assert "does not contain: typo" in caplog.text and caplog.records[0].levelname == "WARNING"
+    assert not any((data["film_id"][part] == "P_00003_LEFT_CC").any() for part in found.values())
 
 
 def test_unknown_protocol_names_the_known_ones():
     with pytest.raises(UserError, match="Expected one of official, folds, paper, all. Received: 'random'"):
-        protocols.parts(many(5, 5), "random")
+        protocols.splits(many(5, 5), "random")

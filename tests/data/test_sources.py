@@ -2,12 +2,12 @@ import cbis_tree
 import other_sets
 import pytest
 
-from tfrespam.data import busi, cbis_ddsm, cdd_cesm, folder, inbreast, mini_mias
-from tfrespam.data.sources import LOOKED_FOR, SOURCES, find_source
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.data.readers import busi, cbis_ddsm, cdd_cesm, folder, inbreast, mini_mias
+from tfrespam.data.readers.sources import LOOKED_FOR, SOURCES, find_source
 
 
-def test_each_kind_of_download_finds_its_reader(tmp_path):
+def test_each_download_is_recognised_by_its_reader(tmp_path):
     cbis_tree.write(tmp_path / "a", [cbis_tree.Entry("P_00001")], "kaggle")
     for name in ("b/AllDICOMs", "b/AllXML", "c/images", "c/masks"):
         (tmp_path / name).mkdir(parents=True)
@@ -18,7 +18,7 @@ def test_each_kind_of_download_finds_its_reader(tmp_path):
     assert found == [cbis_ddsm, inbreast, folder, mini_mias, busi, cdd_cesm]
 
 
-def test_an_unknown_folder_is_told_what_was_looked_for(tmp_path):
+def test_error_for_an_unknown_folder_lists_the_expected_files(tmp_path):
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(UserError) as caught:
         find_source(tmp_path)
@@ -27,9 +27,9 @@ def test_an_unknown_folder_is_told_what_was_looked_for(tmp_path):
 
 
 def test_no_folder_is_an_error(tmp_path):
-    with pytest.raises(UserError, match="no folder"):
+    with pytest.raises(UserError, match="not a folder"):
         find_source(tmp_path / "none")
 
 
-def test_every_source_says_what_it_looks_for():
+def test_every_source_describes_the_files_it_expects():
     assert SOURCES.keys() == LOOKED_FOR.keys()

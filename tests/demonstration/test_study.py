@@ -1,27 +1,15 @@
 import re
 
 import cv2
-import dicom_files
 import numpy as np
 import pytest
+from bright_network import Bright
 from phantom_dicom import write_film
 
-from tfrespam.data import crop
-from tfrespam.demonstration import dicom_objects
-from tfrespam.demonstration.examples import examples
-from tfrespam.demonstration.study import CORNER, Study
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
+from tfrespam.data.geometry import crop
 from tfrespam.evaluation.overlay import PREDICTION
-
-
-class Bright:
-    """A network that takes bright for mass; it keeps what it was shown."""
-
-    metadata = {"data": {"context": 2.0}}
-
-    def predict_images(self, images):
-        self.shown = images
-        return images
+from tfrespam.studies.demonstration.study import CORNER, Study
 
 
 def disc(shape=(200, 300), centre=(150, 100), radius=40, value=60000):
@@ -29,7 +17,7 @@ def disc(shape=(200, 300), centre=(150, 100), radius=40, value=60000):
     return cv2.circle(pixels, centre, radius, value, -1)
 
 
-def test_a_picture_is_segmented_as_it_is():
+def test_an_image_is_segmented_without_cropping():
     network, study = Bright(), Study("a", disc())
     done = study.segmented(network)
     np.testing.assert_allclose(network.shown[0, ..., 0], study.pixels / 65535, atol=1e-6)
@@ -37,13 +25,13 @@ def test_a_picture_is_segmented_as_it_is():
     assert done.mask(0.95).sum() == 0 and study.probability is None
 
 
-def test_eight_bits_and_sixteen_are_the_same_picture():
+def test_eight_bit_and_sixteen_bit_files_give_the_same_image():
     probabilities = [Study("a", pixels).segmented(Bright()).probability
                      for pixels in (np.full((9, 9), 255, np.uint8), np.full((9, 9), 65535, np.uint16))]  # fmt: skip
     np.testing.assert_array_equal(*probabilities)
 
 
-def test_two_clicks_choose_a_region_with_the_margin_of_training():
+def test_two_clicks_select_a_region_with_the_training_margin():
     network, study = Bright(), Study("a", disc((2000, 3000), (1500, 1000), 100))
     first = study.clicked(round(1590 * study.scale), round(1090 * study.scale))
     second = first.clicked(round(1410 * study.scale), round(910 * study.scale))
@@ -58,8 +46,8 @@ def test_two_clicks_choose_a_region_with_the_margin_of_training():
     assert done.clicked(0, 0).box is None
 
 
-def test_around_a_box_at_the_rim_is_black_beyond_the_film():
-    """As in training: the network is shown the square of the crop policy, wherever the film ends."""
+def test_a_box_at_the_film_edge_is_padded_with_black():
+    """As in training: the input is the square of the crop policy, also beyond the edge of the film."""
     network, study = Bright(), Study("a", disc(centre=(20, 30), radius=15), box=(0, 0, 50, 50))
     done = study.segmented(network)
     region = crop.square_with_context(study.box, 2.0)
@@ -72,12 +60,12 @@ def test_around_a_box_at_the_rim_is_black_beyond_the_film():
     np.testing.assert_array_equal(whole.mask(0.5), disc() > 0)
 
 
-def test_a_box_too_small_to_mean_anything_is_refused():
+def test_a_box_smaller_than_8_pixels_is_rejected():
     with pytest.raises(UserError, match="smaller than 8 pixels"):
         Study("a", disc()).clicked(10, 10).clicked(12, 200)
 
 
-def test_contour_corner_and_heat_are_drawn_at_the_pages_size():
+def test_contour_corner_and_heat_map_are_drawn_at_page_size():
     study = Study("a", disc((2000, 1000), (500, 1000), 200)).segmented(Bright())
     picture = study.drawn(0.5)
     assert picture.shape == (1000, 500, 3)
@@ -98,35 +86,9 @@ def test_measures_are_in_millimetres_where_the_spacing_is_known():
     assert found["area"] == "0 px" and found["mean probability inside"] == "–" and found["pixel spacing"] == "unknown"
 
 
-def test_files_are_read_by_content(tmp_path):
+def test_file_types_are_detected_by_content(tmp_path):
     write_film(tmp_path / "film", 64, 48)
     assert Study.read(tmp_path / "film").pixels.shape == (64, 48)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     with pytest.raises(UserError):
         Study.read(tmp_path / "broken.png")
-
-
-def test_examples_show_a_mass_and_a_film():
-    crop, film = examples().values()
-    assert crop.pixels.shape[0] == crop.pixels.shape[1] < film.pixels.shape[0] == 800
-    np.testing.assert_array_equal(examples()["Example: crop"].pixels, crop.pixels)
-
-
-def test_segmentation_objects_are_offered_only_where_they_can_be_written(tmp_path, monkeypatch):
-    film = write_film(tmp_path / "film.dcm", 64, 48)
-    cv2.imwrite(str(tmp_path / "film.png"), np.zeros((8, 8), np.uint8))
-    bare = dicom_files.write(tmp_path / "bare.dcm", np.eye(16, dtype=np.uint16))  # belongs to no study
-    monkeypatch.setattr(dicom_objects, "available", lambda: True)
-    assert Study.read(film).header is not None and dicom_objects.source_header(tmp_path / "film.png") is None
-    assert Study.read(bare).header is None and Study.read(bare).pixels.shape == (16, 16)
-    monkeypatch.setattr(dicom_objects, "available", lambda: False)
-    assert Study.read(film).header is None
-
-
-def test_a_segmentation_object_is_the_mask(tmp_path):
-    highdicom = pytest.importorskip("highdicom")
-    study = Study.read(write_film(tmp_path / "film.dcm", 64, 48)).segmented(Bright())
-    dicom_objects.write_segmentation(tmp_path / "seg.dcm", study.header, study.mask(0.8), {"name": "m"}, 0.8)
-    found = highdicom.seg.segread(tmp_path / "seg.dcm")
-    assert study.mask(0.8).any() and found.StudyInstanceUID == study.header.StudyInstanceUID
-    np.testing.assert_array_equal(found.pixel_array.reshape(64, 48) > 0, study.mask(0.8))

@@ -16,7 +16,7 @@ def _share(part, whole, agree):
 
 
 def _by_sets(reference, prediction):
-    """Scores of one image from sets of pixel positions."""
+    """Compute the scores of one image from sets of pixel positions."""
     everything = set(np.ndindex(reference.shape))
     r = {pixel for pixel in everything if reference[pixel]}
     p = {pixel for pixel in everything if prediction[pixel]}
@@ -31,7 +31,7 @@ def _by_sets(reference, prediction):
 
 @settings(max_examples=60, deadline=None)
 @given(_MASKS, _MASKS)
-def test_scores_per_image_equal_those_of_pixel_sets(references, predictions):
+def test_scores_per_image_match_sets_of_pixels(references, predictions):
     counts = confusion.count_pixels(references, predictions)
     for index in range(len(references)):
         expected = _by_sets(references[index], predictions[index])
@@ -41,7 +41,7 @@ def test_scores_per_image_equal_those_of_pixel_sets(references, predictions):
 
 @settings(max_examples=30, deadline=None)
 @given(_MASKS, _MASKS)
-def test_pooled_scores_equal_those_of_all_images_as_one(references, predictions):
+def test_pooled_scores_match_one_image_of_all_pixels(references, predictions):
     pooled = confusion.count_pixels(references, predictions).pooled()
     for name, value in _by_sets(references, predictions).items():
         assert confusion.SCORES[name](pooled) == pytest.approx(value, abs=1e-12), name
@@ -65,12 +65,12 @@ def test_identities(references, predictions):
     (1, 0, {"dice": 0, "iou": 0, "miou": 0, "precision": 0, "sensitivity": 0, "specificity": 0}),
     (1, 1, {"dice": 1, "iou": 1, "miou": 1, "precision": 1, "sensitivity": 1, "specificity": 1}),
 ])  # fmt: skip
-def test_the_empty_policy(reference, prediction, expected):
+def test_scores_of_empty_masks(reference, prediction, expected):
     counts = confusion.count_pixels(np.full((1, 4, 4), reference), np.full((1, 4, 4), prediction))
     assert {name: float(confusion.SCORES[name](counts)[0]) for name in expected} == expected
 
 
-def test_shapes_are_checked_and_the_threshold_is_included():
+def test_different_shapes_are_rejected_and_the_threshold_is_inclusive():
     with pytest.raises(ValueError, match="Received"):
         confusion.count_pixels(np.zeros((1, 4, 4)), np.zeros((1, 4, 5)))
     assert confusion.binarise(np.array([0.5, 0.49999], "float32")).tolist() == [True, False]

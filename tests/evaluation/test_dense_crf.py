@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
 from tfrespam.evaluation.dense_crf import DenseCRF, Refined
 
 needs_library = pytest.mark.skipif(importlib.util.find_spec("pydensecrf") is None,
@@ -21,7 +21,7 @@ def agreement(probability, mask):
 
 
 @needs_library
-def test_noise_is_smoothed_away():
+def test_noise_is_removed():
     noisy = np.clip(0.3 + 0.3 * DISK + RNG.normal(0, 0.12, DISK.shape), 0, 1)
     found = DenseCRF()(np.zeros(DISK.shape), noisy)
     assert found.shape == DISK.shape and found.dtype == np.float32 and 0 <= found.min() <= found.max() <= 1
@@ -29,8 +29,8 @@ def test_noise_is_smoothed_away():
 
 
 @needs_library
-def test_a_mask_is_drawn_to_the_edge_of_equal_grey():
-    """The answer is two pixels too small; the picture shows where the disk ends."""
+def test_mask_extends_to_the_edge_of_equal_grey():
+    """The prediction is two pixels too small; the image shows the edge of the disk."""
     small = np.where(np.hypot(Y - 24, X - 20) < 10, 0.8, 0.3)
     image = np.where(DISK, 0.7, 0.3)
     blind = DenseCRF(raised=0.0, smooth_strength=0.0, strength=0.0)(image, small)
@@ -40,7 +40,7 @@ def test_a_mask_is_drawn_to_the_edge_of_equal_grey():
 
 
 @needs_library
-def test_no_step_changes_nothing_but_what_is_added():
+def test_zero_steps_only_add_the_constant_offset():
     found = DenseCRF(steps=0)(np.zeros((4, 5)), np.full((4, 5), 0.25))
     np.testing.assert_allclose(found, 0.35, atol=1e-6)
 
@@ -53,7 +53,7 @@ class Exported:
 
 
 @needs_library
-def test_an_exported_model_can_be_wrapped():
+def test_refined_wraps_an_exported_model():
     refined = Refined(Exported(), DenseCRF())
     images = RNG.random((3, 16, 12, 1), np.float32)
     found = refined.predict_images(images)
@@ -61,13 +61,13 @@ def test_an_exported_model_can_be_wrapped():
     np.testing.assert_array_equal(found[1, ..., 0], DenseCRF()(images[1, ..., 0], np.full((16, 12), 0.3, np.float32)))
 
 
-def test_films_that_a_network_of_crops_scans_are_refused(monkeypatch):
+def test_scans_of_films_are_rejected(monkeypatch):
     monkeypatch.setattr("tfrespam.evaluation.dense_crf._library", lambda: (None, None))
-    with pytest.raises(UserError, match="--postprocessing dense_crf refines crops"):
+    with pytest.raises(UserError, match="`postprocessing` dense_crf refines crops"):
         Refined(Exported(), DenseCRF()).scan_images(np.zeros((1, 8, 8, 1)))
 
 
-def test_a_missing_library_is_named(monkeypatch):
+def test_error_names_the_missing_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydensecrf", None)
     with pytest.raises(UserError, match=r'pydensecrf2: pip install "tfrespam\[crf\]"'):
         Refined(Exported(), DenseCRF())

@@ -11,21 +11,21 @@ def mask_of(*pixels: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-def test_empty_mask_has_no_extent():
+def test_empty_mask_has_zero_extent():
     assert extent(np.zeros((5, 5), bool)) == (0, 0.0)
 
 
-def test_a_pixel_measures_one_and_a_row_its_length():
+def test_diameter_of_a_pixel_and_of_a_row():
     assert extent(mask_of((3, 4))) == (1, 1.0)
     assert extent(mask_of(*((3, column) for column in range(5, 12)))) == (7, 7.0)
 
 
-def test_longest_of_several_parts_counts_and_the_gap_does_not():
+def test_longest_component_counts_without_the_gap_between_components():
     parts = [(0, 0), (0, 1), (0, 2), (29, 38), (29, 39)]
     assert extent(mask_of(*parts)) == (5, 3.0)
 
 
-def test_holes_do_not_change_the_diameter_but_the_area():
+def test_holes_change_the_area_but_not_the_diameter():
     mask = np.zeros((30, 40), bool)
     mask[5:25, 5:35] = True
     whole = extent(mask)
@@ -34,7 +34,7 @@ def test_holes_do_not_change_the_diameter_but_the_area():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_is_the_largest_distance_of_any_two_pixels(seed):
+def test_diameter_is_the_largest_distance_between_two_pixels(seed):
     generator = np.random.default_rng(seed)
     rows, columns = np.mgrid[:30, :40]
     slope = generator.uniform(-1, 1)

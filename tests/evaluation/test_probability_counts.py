@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfrespam.core.files import write_csv
 from tfrespam.evaluation.probability_counts import ProbabilityCounts
-from tfrespam.files import write_csv
 
 
-def counted(reference, probability, bins=100):
+def count(reference, probability, bins=100):
     counts = ProbabilityCounts(bins)
     counts.add(np.asarray(reference), np.asarray(probability))
     return counts
 
 
-def test_four_pixels_by_hand():
-    counts = counted([[0, 1], [1, 1]], [[0.05, 0.25], [0.95, 1.0]], bins=10)
+def test_four_pixels_computed_by_hand():
+    counts = count([[0, 1], [1, 1]], [[0.05, 0.25], [0.95, 1.0]], bins=10)
     assert counts.pixels.tolist() == [1, 0, 1, 0, 0, 0, 0, 0, 0, 2] and counts.mass.tolist()[-1] == 2
     tp, fp, tn, fn = counts.confusion()
     assert (tp[0], fp[0], tn[0], fn[0]) == (3, 1, 0, 0) and (tp[5], fp[5], tn[5], fn[5]) == (2, 0, 1, 1)
@@ -25,19 +25,19 @@ def test_four_pixels_by_hand():
     assert counts.expected_calibration_error() == pytest.approx((0.05 + 0.75 + 2 * 0.025) / 4)
 
 
-def test_a_probability_that_keeps_its_word_has_no_error():
+def test_calibrated_probabilities_have_no_error():
     generator = np.random.default_rng(0)
     probability = generator.random((400, 400))
-    counts = counted(generator.random((400, 400)) < probability, probability)
+    counts = count(generator.random((400, 400)) < probability, probability)
     assert counts.expected_calibration_error() < 0.01
-    assert counted(np.zeros((9, 9)), np.full((9, 9), 0.8)).expected_calibration_error() == pytest.approx(0.8)
+    assert count(np.zeros((9, 9)), np.full((9, 9), 0.8)).expected_calibration_error() == pytest.approx(0.8)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=60))
-def test_curves_agree_with_counting_at_each_threshold(pixels):
+def test_curves_match_counts_at_each_threshold(pixels):
     reference, probability = map(np.array, zip(*pixels, strict=True))
     probability = np.round(probability, 3)
-    counts = counted(reference, probability, bins=8)
+    counts = count(reference, probability, bins=8)
     tp, fp, tn, fn = counts.confusion()
     for place in range(8):
         found = probability >= place / 8
@@ -45,7 +45,7 @@ def test_curves_agree_with_counting_at_each_threshold(pixels):
     assert (tp + fp + tn + fn == len(pixels)).all()
 
 
-def test_watching_passes_everything_on_and_the_file_holds_it(tmp_path):
+def test_watch_yields_its_input_and_counts_are_restored_from_rows(tmp_path):
     pairs = [(np.eye(3), np.full((3, 3), value)) for value in (0.1, 0.7)]
     counts = ProbabilityCounts(20)
     assert list(counts.watch(pairs)) == pairs and counts.pixels.sum() == 18
@@ -56,6 +56,6 @@ def test_watching_passes_everything_on_and_the_file_holds_it(tmp_path):
         np.testing.assert_array_equal(getattr(again, name), getattr(counts, name))
 
 
-def test_nothing_counted_is_unknown_and_no_error():
+def test_without_pixels_the_error_is_nan():
     assert np.isnan(ProbabilityCounts().expected_calibration_error())
     assert ProbabilityCounts().precision_recall()[0].tolist() == [1] * 100

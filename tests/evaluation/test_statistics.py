@@ -10,7 +10,7 @@ from tfrespam.evaluation import statistics
 
 
 def _cohort(patients=40, seed=0, between=0.1, within=0.02):
-    """Values of 1-4 images a patient, and the patients' names."""
+    """Return values of 1-4 images a patient, and the patients' names."""
     generator = np.random.default_rng(seed)
     names, values = [], []
     for patient in range(patients):
@@ -21,7 +21,7 @@ def _cohort(patients=40, seed=0, between=0.1, within=0.02):
     return np.array(values), np.array(names)
 
 
-def test_resampled_means_equal_those_of_a_loop_over_drawn_patients():
+def test_resampled_means_match_a_loop_over_drawn_patients():
     values, names = _cohort(6)
     means = statistics.bootstrap_means(values, names, resamples=50, seed=4)
     draws = np.random.default_rng(4).multinomial(6, [1 / 6] * 6, 50)
@@ -31,7 +31,7 @@ def test_resampled_means_equal_those_of_a_loop_over_drawn_patients():
         assert mean == pytest.approx(sum(drawn) / len(drawn), abs=1e-12)
 
 
-def test_interval_agrees_with_a_plain_bootstrap_written_with_random_choice():
+def test_interval_matches_a_simple_bootstrap():
     values, names = _cohort(30)
     by_patient = [values[names == name].tolist() for name in sorted(set(names))]
     generator = random.Random(1)
@@ -45,7 +45,7 @@ def test_interval_agrees_with_a_plain_bootstrap_written_with_random_choice():
     assert low < values.mean() < high
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says_and_images_alone_would_not():
+def test_interval_has_nominal_coverage_only_if_patients_are_resampled():
     by_patient = by_image = 0
     for seed in range(200):
         values, names = _cohort(40, seed=seed)
@@ -57,7 +57,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says_and_images_alone_wo
     assert by_image < 170
 
 
-def test_bootstrap_is_a_function_of_its_seed_and_not_of_the_order_of_rows():
+def test_bootstrap_depends_on_the_seed_but_not_on_the_order_of_rows():
     values, names = _cohort()
     first = statistics.patient_bootstrap(values, names, seed=1)
     order = np.random.default_rng(0).permutation(len(values))
@@ -74,7 +74,7 @@ def test_pooled_score_is_a_ratio_of_sums():
     np.testing.assert_allclose(means, expected)
 
 
-def test_missing_values_are_left_out():
+def test_missing_values_are_excluded():
     values, names = [0.1, math.nan, 0.5, 0.7, math.nan, 0.9], list("aabbcc")
     means = statistics.bootstrap_means(values, names)
     np.testing.assert_array_equal(means, statistics.bootstrap_means([0.1, 0.5, 0.7, 0.9], list("abbc")))
@@ -83,7 +83,7 @@ def test_missing_values_are_left_out():
     assert math.isnan(statistics.patient_bootstrap([], []).low)
 
 
-def test_paired_difference_is_narrower_than_two_intervals_and_drops_half_pairs():
+def test_paired_interval_is_narrower_and_incomplete_pairs_are_excluded():
     values, names = _cohort()
     better = values + 0.01 + 0.005 * np.random.default_rng(1).standard_normal(len(values))
     difference = statistics.paired_bootstrap_difference(better, values, names)
@@ -97,21 +97,21 @@ def test_paired_difference_is_narrower_than_two_intervals_and_drops_half_pairs()
         (better - values)[1:].mean())
 
 
-def test_wilcoxon_is_exact_on_one_mean_a_patient():
+def test_wilcoxon_is_exact_and_uses_one_mean_a_patient():
     first = [1.1, 0.9, 2.0, 3.5, 5.0, 7.0]  # patients a a b c d e: means 1, 2, 3.5, 5, 7, all above 0
     p = statistics.paired_wilcoxon(first, [0.0] * 6, list("aabcde"))
     assert p == pytest.approx(2 / 2**5)  # 5 patients, every sign positive: 2 of the 32 sign patterns are as extreme
     assert statistics.paired_wilcoxon([0.5, 0.6], [0.5, 0.6], ["a", "b"]) == 1
 
 
-def test_holm_by_hand():
+def test_holm_matches_values_computed_by_hand():
     # sorted: .01 x 4 = .04, .02 x 3 = .06, .03 x 2 = .06, .04 x 1 -> .06 (never below its predecessor)
     np.testing.assert_allclose(statistics.holm([0.03, 0.01, 0.04, 0.02]), [0.06, 0.04, 0.06, 0.06])
     np.testing.assert_allclose(statistics.holm([0.6, 0.7]), [1, 1])
     np.testing.assert_allclose(statistics.holm([0.02]), [0.02])
 
 
-def test_lengths_are_checked():
+def test_different_lengths_are_rejected():
     with pytest.raises(ValueError, match="Received"):
         statistics.patient_bootstrap([0.1, 0.2], ["a"])
     with pytest.raises(ValueError, match="Received"):

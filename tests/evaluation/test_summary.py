@@ -1,4 +1,4 @@
-"""per_image.csv and summary.json."""
+"""Contents of per_image.csv and summary.json."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tfrespam import files
+from tfrespam.core import files
 from tfrespam.evaluation import summary, trivial
 
 _CONTEXT = {
@@ -16,7 +16,7 @@ _CONTEXT = {
     "seconds": 1.5, "versions": {"python": "3.11"}, "command": "python -m tfrespam.evaluate", "seed": 0, "git": "abc",
 }  # fmt: skip
 _TRIVIAL = {"all_ones": 0.3, "centred_ellipse": 0.5, "mean_mask": 0.6}
-# the keys of summary.json in docs order, written out again
+# expected keys of summary.json, in the order of the documentation
 _KEYS = ["model", "experiment", "dataset", "protocol", "split", "n_images", "n_patients", "coverage", "threshold",
          "metrics", "trivial", "skill", "leak_audit", "parameters", "flops", "seconds", "versions", "command", "seed",
          "git"]  # fmt: skip
@@ -28,7 +28,7 @@ def _study(count=7, side=20):
     for index in range(count):
         references[index, 3 : 9 + index, 4:12] = True
     probabilities = np.clip(0.5 * references + random.uniform(0, 0.55, references.shape), 0, 1).astype("float32")
-    probabilities[0] = 0  # a miss
+    probabilities[0] = 0  # a false negative
     table = {"lesion_id": np.array([f"L{index}" for index in range(count)]), "copy": np.zeros(count, np.int64),
              "patient_id": np.array([f"P{index // 2}" for index in range(count)]), "crop": np.array(["0 0"] * count)}
     return table, references, probabilities
@@ -39,7 +39,7 @@ def _rows(threshold=0.5):
     return summary.per_image_rows(table, zip(references, probabilities, strict=True), threshold)
 
 
-def test_rows_hold_metadata_scores_counts_and_coverage():
+def test_rows_contain_metadata_scores_counts_and_coverage():
     table, references, probabilities = _study()
     rows = _rows(threshold=0.4)
     assert list(rows[0]) == ["lesion_id", "patient_id", "copy", "dice", "iou", "miou", "dice_two_class", "precision",
@@ -68,7 +68,7 @@ def test_summary_has_the_documented_shape():
     assert {key: result[key] for key in _CONTEXT} == _CONTEXT and result["trivial"] == _TRIVIAL
 
 
-def test_numbers_of_the_summary_follow_from_the_rows():
+def test_summary_can_be_recomputed_from_the_rows():
     rows = _rows()
     result = summary.summarise(rows, _TRIVIAL, _CONTEXT)
     dice = [row["dice"] for row in rows]
@@ -87,7 +87,7 @@ def test_numbers_of_the_summary_follow_from_the_rows():
     assert result["skill"] == pytest.approx((sum(dice) / 7 - 0.6) / 0.4)
 
 
-def test_summary_survives_the_files_it_is_written_to(tmp_path):
+def test_summary_survives_a_round_trip_through_files(tmp_path):
     rows = _rows()
     files.write_csv(tmp_path / "per_image.csv", rows)
     with open(tmp_path / "per_image.csv", newline="", encoding="utf-8") as file:
@@ -98,7 +98,7 @@ def test_summary_survives_the_files_it_is_written_to(tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text()) == result
 
 
-def test_a_model_that_draws_nothing_has_no_distances_and_null_in_json(tmp_path):
+def test_empty_predictions_have_no_distances_and_null_in_json(tmp_path):
     table, references, probabilities = _study()
     rows = summary.per_image_rows(table, zip(references, 0 * probabilities, strict=True))
     result = summary.summarise(rows, trivial.trivial_dice(references, trivial.TrivialMasks()), _CONTEXT)
@@ -109,7 +109,7 @@ def test_a_model_that_draws_nothing_has_no_distances_and_null_in_json(tmp_path):
     assert stored["trivial"]["mean_mask"] is None and stored["skill"] < 0
 
 
-def test_mistakes_are_refused():
+def test_invalid_input_is_rejected():
     table, references, probabilities = _study()
     with pytest.raises(ValueError, match="patient_id"):
         summary.per_image_rows({"lesion_id": table["lesion_id"]}, [])

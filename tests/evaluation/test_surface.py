@@ -1,4 +1,4 @@
-"""Outline distances against all pairs of pixels."""
+"""Surface distances against a brute-force computation over all pairs of pixels."""
 
 import math
 
@@ -14,13 +14,13 @@ _MASKS = hnp.arrays(bool, st.just((9, 7)))
 
 
 def _edge(mask):
-    """Pixels of the mask with a neighbour that is background or outside the picture, one by one."""
+    """Return the pixels of the mask with a neighbour in the background or outside the image."""
     inside = {(int(y), int(x)) for y, x in np.argwhere(mask)}
     return [(y, x) for y, x in inside if {(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)} - inside]
 
 
 def _percentile(values, share):
-    """Linear interpolation between order statistics."""
+    """Compute a percentile by linear interpolation between order statistics."""
     values = sorted(values)
     position = share * (len(values) - 1)
     low = math.floor(position)
@@ -39,13 +39,13 @@ def _brute_force(reference, prediction, tolerance):
 
 @settings(max_examples=80, deadline=None)
 @given(_MASKS, _MASKS, st.sampled_from([1.0, 2.0, 3.0]))
-def test_scores_equal_the_brute_force_ones(reference, prediction, tolerance):
+def test_scores_match_brute_force(reference, prediction, tolerance):
     assume(reference.any() and prediction.any())
     expected = _brute_force(reference, prediction, tolerance)
     assert surface.surface_scores(reference, prediction, tolerance) == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_square_moved_by_three_pixels():
+def test_square_shifted_by_three_pixels():
     reference, prediction = np.zeros((30, 30)), np.zeros((30, 30))
     reference[5:15, 5:15], prediction[5:15, 8:18] = 1, 1
     scores = surface.surface_scores(reference, prediction)
@@ -61,6 +61,6 @@ def test_empty_masks():
         assert math.isnan(scores["hd95"]) and math.isnan(scores["assd"]) and scores["nsd"] == 0
 
 
-def test_the_edge_of_the_picture_is_an_outline():
+def test_masks_cut_by_the_image_edge_have_an_outline_there():
     assert len(surface.outline(np.ones((5, 6)))) == 18
     assert surface.surface_scores(np.ones((5, 6)), np.ones((5, 6))) == {"hd95": 0, "assd": 0, "nsd": 1}

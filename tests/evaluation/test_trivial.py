@@ -1,4 +1,4 @@
-"""Trivial masks and skill."""
+"""Trivial baseline masks and skill score."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from tfrespam.evaluation import trivial
 
 
 def _disks(count, side=64, seed=0, spread=0.05):
-    """Disks near the centre with radii about a quarter of the picture."""
+    """Return disks near the centre with radii of about a quarter of the image."""
     random = np.random.default_rng(seed)
     y, x = (np.mgrid[:side, :side] + 0.5) / side - 0.5
     centres, radii = spread * random.standard_normal((count, 2)), random.uniform(0.18, 0.32, count)
@@ -22,7 +22,7 @@ def _dice(a, b):
     return 2 * len(a & b) / (len(a) + len(b))
 
 
-def test_scores_equal_dice_of_the_masks_by_sets_of_pixels():
+def test_scores_match_dice_computed_from_sets_of_pixels():
     fitted = trivial.TrivialMasks.fit(_disks(40))
     references = _disks(9, side=48, seed=1)
     masks = fitted.masks((48, 48))
@@ -32,7 +32,7 @@ def test_scores_equal_dice_of_the_masks_by_sets_of_pixels():
     assert expected["all_ones"] < expected["centred_ellipse"] < 1
 
 
-def test_the_fit_is_about_the_best_on_the_training_masks():
+def test_fit_is_nearly_optimal_on_the_training_masks():
     training = _disks(30)
     fitted = trivial.TrivialMasks.fit(training)
     got = trivial.trivial_dice(training, fitted)
@@ -44,7 +44,7 @@ def test_the_fit_is_about_the_best_on_the_training_masks():
     assert got["centred_ellipse"] >= best_disk - 0.01
 
 
-def test_an_oblong_ellipse_is_found_whatever_the_shape_of_the_picture():
+def test_elongated_ellipse_is_fitted_for_any_image_shape():
     wide = trivial.ellipse((60, 100), (0.2, 0.4))
     fitted = trivial.TrivialMasks.fit([wide[..., None].astype("uint8")] * 3)
     assert fitted.axes == pytest.approx((0.2, 0.4), abs=0.021)
@@ -78,7 +78,7 @@ def test_skill_of_known_scores():
     assert math.isnan(trivial.skill(1.0, {"all_ones": 1.0})) and math.isnan(trivial.skill(1.0, {}))
 
 
-def test_small_masses_all_over_the_film_still_give_a_mean_mask():
+def test_scattered_small_masses_still_give_a_mean_mask():
     masks = np.zeros((40, 64, 64), bool)
     for index in range(40):
         top, left = np.random.default_rng(index).integers(10, 45, 2)
@@ -93,7 +93,7 @@ def test_empty_training_masks_give_an_empty_mean_mask():
     assert not fitted.masks((16, 16))["mean_mask"].any()
 
 
-def test_fitting_in_parts_changes_nothing():
+def test_fitting_in_chunks_gives_the_same_result():
     cells = np.random.default_rng(0).random((2500, 9)).astype(np.float32)
     candidates = np.eye(9) + np.eye(9, k=1) > 0
     got = trivial._mean_dice(cells, candidates)
@@ -103,7 +103,7 @@ def test_fitting_in_parts_changes_nothing():
 
 
 @pytest.mark.parametrize("side", [32, 45, 100, 16])
-def test_shrinking_keeps_the_mean_and_enlarging_the_size(side):
+def test_shrink_keeps_the_mean_and_enlarge_gives_the_size(side):
     values = np.random.default_rng(0).random((side, 2 * side))
     small = trivial.shrink(values, 32)
     assert small.shape == (32, 32) and small.mean() == pytest.approx(values.mean())

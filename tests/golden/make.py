@@ -1,4 +1,4 @@
-"""Makes the golden files of a release: python tests/golden/make.py
+"""Write the golden files of a release: python tests/golden/make.py
 
 A folder for each release, never changed again: what it saved must load in every later one and give the same numbers.
 """
@@ -11,16 +11,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfrespam import __version__, build_model, runtime
-from tfrespam.export import export_model
-from tfrespam.serving import saved_model
+from tfrespam import __version__, build_model
+from tfrespam.core import runtime
+from tfrespam.serving.inference import saved_model
+from tfrespam.workflows.exporting import export_model
 
 HERE = Path(__file__).parent
 SIZE = 32
 
 
 def picture() -> np.ndarray:
-    """(1, SIZE, SIZE, 1) in [0, 1], the same whatever the random numbers of a library are: waves and a bright disc."""
+    """Return an image (1, SIZE, SIZE, 1) in [0, 1] of waves and a bright disc, without random numbers of a library."""
     y, x = np.mgrid[:SIZE, :SIZE] / SIZE
     waves = 0.3 + 0.1 * np.sin(9 * x + 4 * y) + 0.1 * np.cos(13 * y)
     disc = (x - 0.45) ** 2 + (y - 0.55) ** 2 < 0.06
@@ -28,7 +29,7 @@ def picture() -> np.ndarray:
 
 
 def model() -> keras.Model:
-    """A ResPAM U-Net with every kind of layer and a few thousand weights, none of them as it was initialised."""
+    """Build a ResPAM U-Net with every kind of layer and a few thousand weights, none of which has its initial value."""
     made = build_model("respam_unet", (SIZE, SIZE, 1), 1 / 64, modules=(1, 1, 1, 1), normalization="standardize",
                        fusion="add", fusion_weights="scalar")  # fmt: skip
     generator = np.random.default_rng(1)
@@ -37,7 +38,7 @@ def model() -> keras.Model:
 
 
 def _changed(value: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Wide convolutions stay balanced, and no variance becomes negative."""
+    """Change weights so that wide convolutions stay balanced and no variance becomes negative."""
     noise = generator.standard_normal(value.shape)
     constant = 0.2 * noise if value.max(initial=0) == 0 else 0  # biases begin at 0
     return (value * (1 + 0.2 * np.tanh(noise)) + constant).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What older releases saved must load in this one and give the numbers that it gave then."""
+"""Files saved by older releases load in this one and give the recorded numbers."""
 
 import json
 import tarfile
@@ -10,7 +10,7 @@ import pytest
 from golden.make import HERE, picture
 
 import tfrespam.models  # noqa: F401  registers the layers
-from tfrespam.serving import saved_model
+from tfrespam.serving.inference import saved_model
 
 RELEASES = sorted(path.parent for path in HERE.glob("*/expected.json"))
 
@@ -19,7 +19,7 @@ def expected(release: Path, what: str) -> np.ndarray:
     return np.array(json.loads((release / "expected.json").read_text())[what])
 
 
-def test_there_is_a_release():
+def test_golden_files_of_a_release_exist():
     assert RELEASES
     for release in RELEASES:
         probability = expected(release, "keras")
@@ -27,14 +27,14 @@ def test_there_is_a_release():
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
-def test_the_keras_file_gives_the_same_numbers(release):
+def test_keras_file_gives_the_recorded_probabilities(release):
     model = keras.saving.load_model(release / "model.keras", compile=False)
     found = np.asarray(model(picture(), training=False))[0, ..., 0]
     np.testing.assert_allclose(found, expected(release, "keras"), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
-def test_the_exported_graph_gives_the_same_numbers(release, tmp_path):
+def test_exported_graph_gives_the_recorded_probabilities(release, tmp_path):
     with tarfile.open(release / "saved_model.tar.gz") as archive:
         archive.extractall(tmp_path, filter="data")
     model = saved_model.load(tmp_path)

@@ -1,4 +1,4 @@
-"""What every layer of tfrespam.layers must do, whatever it computes."""
+"""Contract test for the layers of tfrespam.layers."""
 
 import inspect
 import os
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def check_layer(layer_class, config, input_shape, output_shape, weights, trainable, tmp_path):
-    """Checks one layer with the constructor's arguments `config`.
+    """Check one layer built with the constructor arguments `config`.
 
     Args:
         input_shape, output_shape: (H, W, C) of one example.
@@ -36,7 +36,7 @@ def check_layer(layer_class, config, input_shape, output_shape, weights, trainab
 
 
 def untested_arguments(layer_class, configs):
-    """Arguments of the layer that have their default value in every one of `configs`."""
+    """Return the layer's arguments that have their default value in all of `configs`."""
     if "__init__" not in vars(layer_class):
         return set()
     parameters = inspect.signature(layer_class.__init__).parameters.values()
@@ -59,7 +59,7 @@ def _tiny_model(layer_class, config, input_shape):
 
 
 def _randomize(model):
-    """Gives every weight a value that no initialiser gives, so that one left out of a file is noticed."""
+    """Set every weight to values that no initialiser produces, so that a weight missing from a file is detected."""
     rng = np.random.default_rng(1)
     model.set_weights([rng.uniform(0.01, 0.1, weight.shape) for weight in model.get_weights()])
 

@@ -1,4 +1,4 @@
-"""The equations of ResPAM U-Net once more, in NumPy, in the simplest words."""
+"""Reference implementation of ResPAM U-Net's equations in NumPy."""
 
 import numpy as np
 
@@ -8,7 +8,8 @@ def sigmoid(x):
 
 
 def convolve(image, kernel, bias=0.0, strides=1):
-    """image (H, W, C), kernel (k, k, C, filters), TensorFlow's "same" padding: the odd pixel at the end."""
+    """Convolve image (H, W, C) with kernel (k, k, C, filters) under TensorFlow's "same" padding (odd pixel at the end).
+    """
     size = kernel.shape[0]
     sides = [-(-side // strides) for side in image.shape[:2]]
     padding = [max((out - 1) * strides + size - side, 0) for out, side in zip(sides, image.shape[:2], strict=True)]
@@ -22,7 +23,7 @@ def convolve(image, kernel, bias=0.0, strides=1):
 
 
 def crc(descriptor, reduce, expand):
-    """1x1 convolution, ReLU, 1x1 convolution on a vector of channels; `reduce` and `expand` are (kernel, bias)."""
+    """Apply CRC (1x1 convolution, ReLU, 1x1 convolution) to a channel vector; `reduce`, `expand` are (kernel, bias)."""
     hidden = np.maximum(descriptor @ reduce[0][0, 0] + reduce[1], 0)
     return hidden @ expand[0][0, 0] + expand[1]
 
@@ -58,3 +59,21 @@ def bottleneck(features, units, shortcut=None, strides=1):
     if shortcut is not None:
         features = batch_norm(convolve(features, shortcut[0], strides=strides), *shortcut[1:])
     return np.maximum(outputs + features, 0)
+
+
+def randomize(layer):
+    """Set random weights, with positive variances in batch normalisation."""
+    rng = np.random.default_rng(1)
+    for weight in layer.weights:
+        positive = weight.path.endswith("variance")
+        weight.assign(rng.uniform(0.2, 1, weight.shape) if positive else rng.normal(size=weight.shape, scale=0.5))
+
+
+def parts(layer):
+    """Return the residual module's units and shortcut as NumPy arrays."""
+    units = [[np.array(w) for w in unit.weights] for unit in layer.units]
+    return [_kernel_and_norm(unit) for unit in units], layer.shortcut and _kernel_and_norm(layer.shortcut.get_weights())
+
+
+def _kernel_and_norm(weights):
+    return sorted(weights, key=lambda w: -w.ndim)  # kernel, then gamma, beta, mean, variance in the layer's order

@@ -1,4 +1,4 @@
-"""ASPP: how far it sees, and how its branches join."""
+"""ASPP: receptive field and sum of the branches."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tfrespam.layers import ASPP
 
 
 def response(rates, side=41):
-    """Where a single bright pixel in the middle of a map shows up."""
+    """Return the pixels that a single bright pixel in the middle of a map influences."""
     layer = ASPP(1, rates)
     layer.build((1, side, side, 1))
     for branch in layer.branches:
@@ -31,11 +31,11 @@ def test_branches_are_added():
     np.testing.assert_allclose(together, response((1,)) + response((6,)), rtol=1e-5)
 
 
-def test_a_rate_beyond_the_map_sees_no_neighbour():
+def test_a_rate_larger_than_the_map_covers_no_neighbour():
     """At 224 x 224 the bottom map is 14 x 14: rate 18 is a 1x1 convolution there."""
     assert np.count_nonzero(response((18,), 15)) == 1
 
 
-def test_refuses_rates_below_one():
+def test_rates_below_one_are_rejected():
     with pytest.raises(ValueError, match="`rates` must hold"):
         ASPP(4, rates=(0, 1))

@@ -1,4 +1,4 @@
-"""ConvUnit against NumPy where its way differs from one convolution: narrow 1x1 kernels with a step."""
+"""ConvUnit against NumPy for narrow, strided 1x1 kernels, which it computes without a strided convolution."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from tfrespam.layers import ConvUnit
 
 @pytest.mark.parametrize("channels", [10, 16])
 @pytest.mark.parametrize("side", [64, 63])
-def test_a_1x1_kernel_with_a_step_and_its_gradients(channels, side):
-    """With 10 channels and 64 pixels TensorFlow 2.21 ends with a segmentation fault in its own strided convolution."""
+def test_strided_1x1_kernel_and_its_gradients(channels, side):
+    """With 10 channels and 64 pixels, TensorFlow 2.21's strided convolution crashes with a segmentation fault."""
     random = np.random.default_rng(0)
     x = random.normal(size=(8, side, side, channels)).astype(np.float32)
     unit = ConvUnit(4, 1, 2, use_bias=False)

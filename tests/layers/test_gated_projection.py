@@ -1,4 +1,4 @@
-"""PAM's relatives, each against its definition."""
+"""Baseline attention modules, each against its definition."""
 
 import numpy as np
 import pytest
@@ -20,12 +20,12 @@ def built(gates, features):
     return layer, convolve(features[0], *layer.projection.get_weights())
 
 
-def test_none_is_the_projection(features):
+def test_none_is_only_the_projection(features):
     layer, halved = built("none", features)
     np.testing.assert_allclose(layer(features)[0], halved, rtol=1e-5, atol=1e-5)
 
 
-def test_se_weighs_channels_by_their_mean(features):
+def test_se_weights_channels_by_their_mean(features):
     layer, halved = built("se", features)
     weights = layer.channel_gate.get_weights()
     gate = sigmoid(crc(halved.mean(axis=(0, 1)), weights[:2], weights[2:]))
@@ -57,7 +57,7 @@ def test_cbam_and_pam_differ_only_in_batch_normalisation_by_weights():
     assert cbam.count_params() == pam.count_params() + 4
 
 
-def test_refuses_unknown_gates_and_strides_without_projection():
+def test_unknown_gates_and_strides_without_projection_are_rejected():
     with pytest.raises(ValueError, match="`gates` must be one of"):
         GatedProjection("eca")
     with pytest.raises(ValueError, match="halve=True"):

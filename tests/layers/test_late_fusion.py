@@ -1,4 +1,4 @@
-"""Late fusion against what it says, in NumPy."""
+"""Late fusion against its definition in NumPy."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,15 @@ import pytest
 from tfrespam.layers import LateFusion
 
 RNG = np.random.default_rng(0)
-PICTURES = RNG.uniform(0.1, 1, (3, 8, 8, 3)).astype("float32")
-PICTURES[0, ..., 2] = 0  # one of two others is missing
-PICTURES[1, ..., 1:] = 0  # both are
+IMAGES = RNG.uniform(0.1, 1, (3, 8, 8, 3)).astype("float32")
+IMAGES[0, ..., 2] = 0  # one of two others is missing
+IMAGES[1, ..., 1:] = 0  # both others are missing
 FEATURES = [RNG.normal(size=(3, 2, 2, 4)).astype("float32") for _ in range(3)]
 
 
 @pytest.mark.parametrize("aligned", [True, False])
-def test_the_others_that_are_there_are_averaged(aligned):
-    fused = np.array(LateFusion(aligned)([PICTURES, *FEATURES]))
+def test_present_images_are_averaged(aligned):
+    fused = np.array(LateFusion(aligned)([IMAGES, *FEATURES]))
     first, *others = FEATURES if aligned else [FEATURES[0], *(np.broadcast_to(f.mean((1, 2), keepdims=True), f.shape)
                                                               for f in FEATURES[1:])]  # fmt: skip
     np.testing.assert_array_equal(fused[..., :4], first)
@@ -24,15 +24,15 @@ def test_the_others_that_are_there_are_averaged(aligned):
     np.testing.assert_array_equal(fused[..., 8], [np.ones((2, 2)), np.zeros((2, 2)), np.ones((2, 2))])
 
 
-def test_what_a_missing_picture_gives_counts_for_nothing():
+def test_features_of_a_missing_image_are_ignored():
     changed = [FEATURES[0], FEATURES[1], FEATURES[2].copy()]
     changed[2][0] += 100
     layer = LateFusion()
-    np.testing.assert_array_equal(layer([PICTURES, *changed])[0], layer([PICTURES, *FEATURES])[0])
+    np.testing.assert_array_equal(layer([IMAGES, *changed])[0], layer([IMAGES, *FEATURES])[0])
 
 
-def test_one_picture_has_nobody_beside_it():
-    fused = np.array(LateFusion()([PICTURES[..., :1], FEATURES[0]]))
+def test_a_single_image_has_zero_mean_and_flag():
+    fused = np.array(LateFusion()([IMAGES[..., :1], FEATURES[0]]))
     np.testing.assert_array_equal(fused[..., :4], FEATURES[0])
     assert not fused[..., 4:].any()
 

@@ -1,4 +1,4 @@
-"""Every layer of tfrespam.layers goes through the contract."""
+"""Run the contract test on every layer of tfrespam.layers."""
 
 import inspect
 
@@ -38,20 +38,21 @@ CASES = [
      (9, 8, 3), (5, 4, 4), 32, 32),
     (layers.ASPP, {"filters": 3, "rates": (2, 3)}, (9, 8, 4), (9, 8, 3), 12, 8),
     (layers.PixelShuffle, {}, (9, 8, 8), (18, 16, 2), 0, 0),
+    (layers.QuarterTurn, {"turns": 2, "mirrored": True, "inverse": True}, (9, 8, 8), (9, 8, 8), 0, 0),
     (layers.ImageStandardization, {"epsilon": 1e-3}, (8, 9, 2), (8, 9, 2), 0, 0),
     (layers.Temperature, {"temperature": 2.0}, (8, 9, 1), (8, 9, 1), 1, 0),
     (layers.LocalContrast, {"window": 5, "epsilon": 1e-3}, (8, 9, 2), (8, 9, 2), 0, 0),
 ]  # fmt: skip
 
 
-def test_every_public_layer_is_under_contract():
+def test_contract_covers_every_public_layer():
     public = {value for value in vars(tfrespam.layers).values() if inspect.isclass(value)}
     several = {layers.ArgmaxPooling2D, layers.MaxUnpooling2D, layers.LateFusion}  # outputs or inputs: see their tests
     assert public == {case[0] for case in CASES} | several
 
 
 @pytest.mark.parametrize("layer_class", dict.fromkeys(case[0] for case in CASES), ids=lambda layer: layer.__name__)
-def test_every_argument_is_under_contract(layer_class):
+def test_contract_covers_every_argument(layer_class):
     assert not untested_arguments(layer_class, [case[1] for case in CASES if case[0] is layer_class])
 
 

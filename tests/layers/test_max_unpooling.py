@@ -1,4 +1,4 @@
-"""Pooling with places and the way back, as one pair."""
+"""Argmax pooling and max-unpooling as a pair."""
 
 import keras
 import numpy as np
@@ -13,48 +13,35 @@ def features():
     return np.random.default_rng(0).normal(size=(2, 8, 6, 3)).astype("float32")
 
 
-def there_and_back(shape):
+def pool_and_unpool(shape):
     image = keras.Input(shape)
     pooled, places = ArgmaxPooling2D(name="pool")(image)
     return keras.Model(image, MaxUnpooling2D(name="unpool")(pooled, places))
 
 
-def windows(picture):
-    """(N, H, W, C) as (N, H / 2, W / 2, C, 4)."""
-    count, height, width, channels = picture.shape
-    split = picture.reshape(count, height // 2, 2, width // 2, 2, channels)
+def windows(image):
+    """Rearrange (N, H, W, C) into 2x2 windows, (N, H / 2, W / 2, C, 4)."""
+    count, height, width, channels = image.shape
+    split = image.reshape(count, height // 2, 2, width // 2, 2, channels)
     return split.transpose(0, 1, 3, 5, 2, 4).reshape(count, height // 2, width // 2, channels, 4)
 
 
-def test_maxima_are_those_of_max_pooling(features):
-    np.testing.assert_array_equal(ArgmaxPooling2D()(features)[0], keras.ops.max_pool(features, 2))
-
-
-def test_places_are_those_of_tensorflow(features):
-    """TensorFlow counts (y W + x) C + c over the picture; of equal values (zeros after ReLU) both take the first."""
-    features = np.maximum(features, 0)
-    _, flat = tf.nn.max_pool_with_argmax(features, 2, 2, "VALID")
-    channel = np.arange(3)
-    y, x = np.divmod((flat.numpy() - channel) // 3, 6)
-    np.testing.assert_array_equal(ArgmaxPooling2D()(features)[1], 2 * (y % 2) + x % 2)
-
-
-def test_unpooling_puts_every_value_back_where_it_came_from(features):
-    back = there_and_back((8, 6, 3)).predict_on_batch(features)
+def test_unpooling_restores_every_value_to_its_pixel(features):
+    back = pool_and_unpool((8, 6, 3)).predict_on_batch(features)
     kept = back != 0
     np.testing.assert_array_equal(back[kept], features[kept])
     np.testing.assert_array_equal(windows(kept).sum(axis=-1), 1)
     np.testing.assert_array_equal(windows(back).sum(axis=-1), windows(features).max(axis=-1))
 
 
-def test_pooling_again_gives_the_maxima_again(features):
+def test_pooling_an_unpooled_map_gives_the_same_maxima(features):
     pooled, places = ArgmaxPooling2D()(np.abs(features))
     again, same_places = ArgmaxPooling2D()(MaxUnpooling2D()(pooled, places))
     np.testing.assert_array_equal(again, pooled)
     np.testing.assert_array_equal(same_places, places)
 
 
-def test_gradient_goes_to_the_first_of_equal_values_alone():
+def test_gradient_flows_only_to_the_first_of_equal_values():
     inputs = tf.ones((1, 4, 4, 1))
     with tf.GradientTape() as tape:
         tape.watch(inputs)
@@ -62,25 +49,25 @@ def test_gradient_goes_to_the_first_of_equal_values_alone():
     np.testing.assert_array_equal(windows(tape.gradient(pooled, inputs).numpy()), [[[[[1, 0, 0, 0]]] * 2] * 2])
 
 
-def test_saved_pair_keeps_names_and_numbers(features, tmp_path):
-    model = there_and_back((8, 6, 3))
+def test_saved_pair_keeps_names_and_results(features, tmp_path):
+    model = pool_and_unpool((8, 6, 3))
     model.save(tmp_path / "pair.keras")
     loaded = keras.models.load_model(tmp_path / "pair.keras")
     assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
     np.testing.assert_array_equal(loaded(features), model(features))
 
 
-def test_any_even_size_and_open_sizes(features):
-    model = there_and_back((None, None, 3))
+def test_any_even_size_and_unknown_sizes(features):
+    model = pool_and_unpool((None, None, 3))
     assert model.output_shape == (None, None, None, 3)
-    for picture in (features, features[:, :4, :2]):
-        assert model(picture).shape == picture.shape
+    for image in (features, features[:, :4, :2]):
+        assert model(image).shape == image.shape
     with pytest.raises(ValueError, match="must be even"):
         ArgmaxPooling2D()(features[:, :7])
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision_keeps_the_places(features, policy):
+def test_mixed_precision_keeps_the_indices(features, policy):
     features = features.astype("float16").astype("float32")
     pooled, places = ArgmaxPooling2D(dtype=policy)(features)
     assert pooled.dtype.name == policy.removeprefix("mixed_")
@@ -91,6 +78,6 @@ def test_mixed_precision_keeps_the_places(features, policy):
 
 
 def test_xla_compiles_the_pair(features):
-    model = there_and_back((8, 6, 3))
+    model = pool_and_unpool((8, 6, 3))
     compiled = tf.function(model, jit_compile=True)
     np.testing.assert_array_equal(compiled(features), model(features))

@@ -1,4 +1,4 @@
-"""PAM against equations (1) to (4) and against its relatives."""
+"""PAM against equations (1) to (4) and against its variants."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def random_pam(channels=8, **options):
 
 def test_equations_1_to_4(features):
     layer = random_pam(reduction=2)
-    expected = [pam(picture, layer.get_weights()) for picture in features]
+    expected = [pam(image, layer.get_weights()) for image in features]
     np.testing.assert_allclose(layer(features), expected, atol=1e-5)
 
 
@@ -48,7 +48,7 @@ def test_zero_attention_weights_leave_the_projection(features):
     np.testing.assert_allclose(layer(features), layer.projection(features), atol=1e-6)
 
 
-def test_gain_lies_between_0_and_2(features):
+def test_gain_is_between_0_and_2(features):
     layer = random_pam()
     gain = np.array(layer(features)) / np.array(layer.projection(features))
     assert gain.min() > 0
@@ -56,26 +56,12 @@ def test_gain_lies_between_0_and_2(features):
     assert gain.max() - gain.min() > 0.1
 
 
-def test_channel_gate_ignores_where_pixels_are(features):
-    gate = random_pam().channel_gate
-    halved = features[..., :4]
-    pixels = halved.reshape(2, -1, 4)[:, np.random.default_rng(2).permutation(90)]
-    np.testing.assert_allclose(gate(pixels.reshape(halved.shape)), gate(halved), atol=1e-6)
-
-
-def test_spatial_gate_of_a_constant_map_is_constant_inside_the_padding_rim():
-    gate = random_pam().spatial_gate
-    weights = np.array(gate(np.ones((1, 12, 13, 4), "float32")))[0, ..., 0]
-    assert np.ptp(weights[3:-3, 3:-3]) < 1e-6
-    assert np.ptp(weights) > 1e-3
-
-
 @pytest.mark.parametrize(("fusion", "channels"), [("add", 4), ("concat", 8), ("add_and_restore", 8)])
-def test_channels_out(features, fusion, channels):
+def test_number_of_output_channels(features, fusion, channels):
     assert PAM(fusion=fusion)(features).shape == (2, 9, 10, channels)
 
 
-def test_concatenated_branches_sum_to_the_added_ones(features):
+def test_concatenated_branches_sum_to_the_fused_map(features):
     added, stacked = random_pam(), random_pam(fusion="concat")
     stacked.set_weights(added.get_weights())
     by_channel, by_pixel = ops.split(stacked(features), 2, axis=-1)
@@ -89,7 +75,7 @@ def test_restore_is_a_convolution_of_the_added_branches(features):
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("scalar", ()), ("channel", (4,))])
-def test_fusion_weights_start_as_equation_4_and_weigh_the_branches(features, kind, shape):
+def test_fusion_weights_start_at_1_and_scale_the_branches(features, kind, shape):
     plain, weighted = random_pam(), PAM(fusion_weights=kind)
     weighted.build(features.shape)
     assert weighted.alpha.shape == weighted.beta.shape == shape
@@ -101,23 +87,23 @@ def test_fusion_weights_start_as_equation_4_and_weigh_the_branches(features, kin
     np.testing.assert_allclose(weighted(features), plain.spatial_gate(halved) * halved, atol=1e-6)
 
 
-def test_unshared_crc_gives_mean_and_max_their_own_weights(features):
+def test_unshared_crc_has_separate_weights_for_mean_and_max(features):
     shared, unshared = random_pam(), random_pam(shared_crc=False)
     assert len(unshared.channel_gate.weights) == 2 * len(shared.channel_gate.weights)
 
 
-def test_reduced_width_is_at_least_one():
+def test_inner_width_is_at_least_one():
     gate = ChannelGate(reduction=16)
     gate.build((None, 4, 4, 2))
     assert gate.reduce[0].filters == 1
 
 
-def test_float16_survives_a_large_bright_map():
+def test_float16_does_not_overflow_on_a_large_bright_map():
     outputs = PAM(dtype="mixed_float16")(np.full((1, 256, 256, 2), 100.0))
     assert np.all(np.isfinite(np.array(outputs)))
 
 
-def test_xla_compiles_to_the_same_numbers(features):
+def test_xla_gives_the_same_result(features):
     inputs = keras.Input(features.shape[1:])
     model = keras.Model(inputs, random_pam()(inputs))
     plain = model.predict(features, verbose=0)
@@ -125,14 +111,14 @@ def test_xla_compiles_to_the_same_numbers(features):
     np.testing.assert_allclose(model.predict(features, verbose=0), plain, atol=1e-5)
 
 
-@pytest.mark.parametrize(("options", "said"), [
+@pytest.mark.parametrize(("options", "message"), [
     ({"fusion": "mul"}, "`fusion` must be one of"), ({"fusion_weights": "yes"}, "`fusion_weights` must be one of"),
     ({"reduction": 0}, "`reduction` must be at least 1")])  # fmt: skip
-def test_refuses_unknown_values(options, said):
-    with pytest.raises(ValueError, match=said):
+def test_unknown_values_are_rejected(options, message):
+    with pytest.raises(ValueError, match=message):
         PAM(**options).build((None, 8, 8, 8))
 
 
-def test_refuses_an_odd_number_of_channels():
+def test_an_odd_number_of_channels_is_rejected():
     with pytest.raises(ValueError, match="even number"):
         PAM().build((None, 8, 8, 7))

@@ -1,10 +1,10 @@
-"""ResPAM and the residual module against equations (5) and (6)."""
+"""ResPAM against equation (6)."""
 
 import numpy as np
 import pytest
-from numpy_reference import bottleneck, pam
+from numpy_reference import bottleneck, pam, parts, randomize
 
-from tfrespam.layers import PAM, ResidualBottleneck, ResPAM
+from tfrespam.layers import PAM, ResPAM
 
 
 @pytest.fixture
@@ -12,50 +12,21 @@ def features():
     return np.random.default_rng(0).normal(size=(2, 9, 8, 6)).astype("float32")
 
 
-def randomize(layer):
-    """Random weights, with positive variances in batch normalisation."""
-    rng = np.random.default_rng(1)
-    for weight in layer.weights:
-        positive = weight.path.endswith("variance")
-        weight.assign(rng.uniform(0.2, 1, weight.shape) if positive else rng.normal(size=weight.shape, scale=0.5))
-
-
-def parts(layer):
-    """The residual module's units and shortcut as NumPy arrays."""
-    units = [[np.array(w) for w in unit.weights] for unit in layer.units]
-    return [_kernel_and_norm(unit) for unit in units], layer.shortcut and _kernel_and_norm(layer.shortcut.get_weights())
-
-
-def _kernel_and_norm(weights):
-    return sorted(weights, key=lambda w: -w.ndim)  # kernel, then gamma, beta, mean, variance in the layer's order
-
-
-@pytest.mark.parametrize(("filters", "strides"), [(6, 1), (10, 1), (6, 2)])
-def test_equation_5(features, filters, strides):
-    layer = ResidualBottleneck(filters, 4, strides)
-    layer.build(features.shape)
-    randomize(layer)
-    units, shortcut = parts(layer)
-    assert (shortcut is None) == (filters == 6 and strides == 1)
-    expected = [bottleneck(picture, units, shortcut, strides) for picture in features]
-    np.testing.assert_allclose(layer(features), expected, atol=1e-5)
-
-
 def test_equation_6_three_modules_then_pam(features):
     layer = ResPAM(8, strides=2)
     layer.build(features.shape)
     randomize(layer)
     expected = []
-    for picture in features:
+    for image in features:
         for index, residual in enumerate(layer.residuals):
-            picture = bottleneck(picture, *parts(residual), 2 if index == 0 else 1)
+            image = bottleneck(image, *parts(residual), 2 if index == 0 else 1)
         attention = layer.attentions[0]
         order = [attention.projection, attention.channel_gate, attention.spatial_gate]
-        expected.append(pam(picture, [weight for part in order for weight in part.get_weights()]))
+        expected.append(pam(image, [weight for part in order for weight in part.get_weights()]))
     np.testing.assert_allclose(layer(features), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_literal_reading_is_the_default():
+def test_default_configuration_follows_the_paper_literally():
     layer = ResPAM(8)
     layer.build((None, 8, 8, 6))
     assert [(r.filters, r.inner_filters, r.strides) for r in layer.residuals] == [(16, 4, 1)] * 3
@@ -72,7 +43,7 @@ def test_other_fusions_keep_the_width_of_resnet(fusion):
 
 @pytest.mark.parametrize(("downsampling", "where"), [
     ("residual", (2, 1, None)), ("max_pool", (1, 1, 2)), ("projection", (1, 2, None))])  # fmt: skip
-def test_size_shrinks_where_it_is_told(features, downsampling, where):
+def test_downsampling_happens_in_the_chosen_layer(features, downsampling, where):
     layer = ResPAM(4, strides=2, downsampling=downsampling)
     assert layer(features).shape == (2, 5, 4, 4)
     pool = layer.pool and layer.pool.pool_size[0]
@@ -87,7 +58,7 @@ def test_attention_after_each_module(features):
 
 @pytest.mark.parametrize("attention", ["none", "se", "scse", "cbam"])
 @pytest.mark.parametrize("fusion", ["add", "concat"])
-def test_other_attentions_stand_at_the_same_place(features, attention, fusion):
+def test_other_attention_modules_replace_pam(features, attention, fusion):
     layer = ResPAM(4, attention=attention, attention_options={"fusion": fusion, "reduction": 2})
     assert layer(features).shape == (2, 9, 8, 4)
     assert [r.filters for r in layer.residuals] == [8 if fusion == "add" else 4] * 3
@@ -95,11 +66,11 @@ def test_other_attentions_stand_at_the_same_place(features, attention, fusion):
 
 
 @pytest.mark.parametrize("argument", ["attention", "placement", "downsampling"])
-def test_refuses_unknown_values(argument):
+def test_unknown_values_are_rejected(argument):
     with pytest.raises(ValueError, match=f"`{argument}` must be one of"):
         ResPAM(4, **{argument: "elsewhere"})
 
 
-def test_refuses_no_modules():
+def test_zero_modules_are_rejected():
     with pytest.raises(ValueError, match="`modules` must be at least 1"):
         ResPAM(4, modules=0)

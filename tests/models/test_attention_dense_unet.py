@@ -1,9 +1,9 @@
-"""Attention Dense-U-Net: dense blocks that add, gates on the skips."""
+"""Attention Dense-U-Net: dense blocks with addition, attention gates on the skips."""
 
 import keras
 import numpy as np
 import pytest
-from model_contract import channel_trace, check_model, design, pictures, tiny, trainable_parameters
+from model_contract import channel_trace, check_model, design, disk_images, tiny, trainable_parameters
 
 import tfrespam
 
@@ -19,14 +19,14 @@ def test_channel_trace():
 
 
 def test_parameters_with_three_input_channels():
-    """"About 68.6 M" in the re-implementation, whose convolutions have a bias in front of each batch normalisation."""
+    """"About 68.6 M" in the re-implementation, whose convolutions before batch normalisation have a bias."""
     model = design("attention_dense_unet")
     biases = sum(layer.output.shape[-1] for layer in model.layers if layer.name.endswith("_bn"))
     assert trainable_parameters(model) == 68_619_845
     assert round((trainable_parameters(model) + biases) / 1e6, 1) == 68.6
 
 
-def test_the_inner_convolutions_of_a_block_get_all_that_came_before():
+def test_inner_convolutions_of_a_block_receive_all_earlier_outputs():
     model = tiny("attention_dense_unet")
     made = {layer.name: layer.output for layer in model.layers}
     for index, earlier in ((2, ["1"]), (3, ["1", "2_add"]), (4, ["1", "2_add", "3_add"])):
@@ -35,21 +35,21 @@ def test_the_inner_convolutions_of_a_block_get_all_that_came_before():
         assert len(inputs) == len(expected) and all(a is b for a, b in zip(inputs, expected, strict=True))
 
 
-def test_gates_weigh_a_skip_between_0_and_1():
+def test_gates_scale_a_skip_by_weights_between_0_and_1():
     model = tiny("attention_dense_unet")
     names = [name for channels in (64, 512) for name in (f"encoder{channels}_5", f"gate{channels}_weighed",
                                                          f"gate{channels}_up")]  # fmt: skip
     inner = keras.Model(model.input, [model.get_layer(name).output for name in names])
-    for skip, weighed, weights in zip(*[iter(map(np.array, inner(pictures()[0])))] * 3, strict=True):
+    for skip, weighted, weights in zip(*[iter(map(np.array, inner(disk_images()[0])))] * 3, strict=True):
         assert 0 <= weights.min() < weights.max() <= 1 and weights.shape[-1] == 1
-        np.testing.assert_allclose(weighed, weights * skip, rtol=1e-6)
+        np.testing.assert_allclose(weighted, weights * skip, rtol=1e-6)
 
 
-def test_a_shut_gate_lets_nothing_of_the_skip_through():
+def test_a_closed_gate_suppresses_the_skip():
     model = tiny("attention_dense_unet")
     model.get_layer("gate64_weights").bias.assign([-100.0])
-    weighed = keras.Model(model.input, model.get_layer("gate64_weighed").output)(pictures()[0])
-    assert np.max(np.abs(weighed)) < 1e-30
+    weighted = keras.Model(model.input, model.get_layer("gate64_weighed").output)(disk_images()[0])
+    assert np.max(np.abs(weighted)) < 1e-30
 
 
 def test_contract(tmp_path):
@@ -58,7 +58,7 @@ def test_contract(tmp_path):
 
 @pytest.mark.slow
 def test_gates_of_ten_channels_train_at_64_pixels():
-    """Where TensorFlow 2.21 ends with a segmentation fault if the skip is halved by the convolution itself."""
+    """TensorFlow 2.21 crashes with a segmentation fault here if a strided convolution halves the skip."""
     images = np.random.default_rng(0).random((8, 64, 64, 1), np.float32)
     model = tfrespam.build_model("attention_dense_unet", (64, 64, 1), 0.17)
     model.compile("adam", "binary_crossentropy")

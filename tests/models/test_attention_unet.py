@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from model_contract import channel_trace, check_model, design, pictures, tiny, trainable_parameters
+from model_contract import channel_trace, check_model, design, disk_images, tiny, trainable_parameters
 
 
 def test_channel_trace():
@@ -19,14 +19,14 @@ def test_parameters_with_three_input_channels():
     assert trainable_parameters(design("attention_unet")) == 11_015_237  # 11.02 M
 
 
-def test_gates_lie_between_0_and_1_and_scale_the_skip():
+def test_gates_are_between_0_and_1_and_scale_the_skip():
     model = tiny("attention_unet")
     gate = keras.Model(model.input, [model.get_layer("gate32_up").output, model.get_layer("encoder32_2_bn").output,
                                      model.get_layer("gate32_weighed").output])
-    weights, skip, weighed = (np.array(value) for value in gate(pictures()[0]))
+    weights, skip, weighted = (np.array(value) for value in gate(disk_images()[0]))
     assert weights.shape == (*skip.shape[:3], 1)
     assert 0 < weights.min() < weights.max() < 1
-    np.testing.assert_allclose(weighed, weights * skip, rtol=1e-6)
+    np.testing.assert_allclose(weighted, weights * skip, rtol=1e-6)
 
 
 def test_contract(tmp_path):

@@ -16,14 +16,14 @@ def test_channel_trace():
 
 
 def test_parameters_with_three_input_channels():
-    """75.50 M in the authors' code, with a bias in front of each batch normalisation and a second output class."""
+    """75.50 M in the authors' code, with a bias before each batch normalisation and a second output class."""
     model = design("au_net")
     biases = sum(layer.output.shape[-1] for layer in model.layers if layer.name.endswith("_bn"))
     assert trainable_parameters(model) == 75_481_465
     assert trainable_parameters(model) + biases + 65 == 75_495_162
 
 
-def test_skip_joins_the_dense_branch_alone():
+def test_skip_is_added_only_to_the_dense_branch():
     model = design("au_net")
     for channels in (512, 256, 128, 64):
         shuffled, skip = model.get_layer(f"decoder{channels}_join").input

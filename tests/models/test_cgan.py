@@ -1,9 +1,18 @@
-"""cGAN: pix2pix generator and the discriminator of 70 x 70 patches."""
+"""cGAN: pix2pix generator and discriminator of 70 x 70 patches."""
 
 import keras
 import numpy as np
 import pytest
-from model_contract import channel_trace, check_model, check_output, design, pictures, tiny, trainable_parameters
+from model_contract import (
+    channel_trace,
+    check_model,
+    check_output,
+    design,
+    disk_images,
+    tiny,
+    trainable_parameters,
+    without_values,
+)
 
 from tfrespam.models import DISCRIMINATORS
 
@@ -24,7 +33,7 @@ def test_channel_trace():
 @pytest.mark.parametrize("size, deepest", [
     ((224, 224), (5, 7)), ((128, 128), (7, 1)), ((96, 96), (5, 3)), ((256, 512), (8, 1)), ((1024, 1024), (8, 4)),
     ((None, None), (5, None))])  # fmt: skip
-def test_a_picture_is_halved_as_often_as_it_can_be(size, deepest):
+def test_images_are_halved_as_often_as_possible(size, deepest):
     model = design("cgan", size=size)
     level, side = deepest
     assert model.get_layer(f"down{level}").output.shape[1] == side
@@ -33,7 +42,7 @@ def test_a_picture_is_halved_as_often_as_it_can_be(size, deepest):
 
 
 def test_parameters_with_three_input_channels():
-    """13.61 M in the authors' code, which has three outputs and a bias in front of each batch normalisation."""
+    """13.61 M in the authors' code, which has three outputs and a bias before each batch normalisation."""
     model = design("cgan", size=(256, 256))
     biases = sum(layer.output.shape[-1] for layer in model.layers if layer.name.endswith("_bn"))
     outputs = 2 * (16 * 64 + 1)
@@ -43,8 +52,8 @@ def test_parameters_with_three_input_channels():
 
 
 def test_parameters_of_the_discriminator():
-    """0.70 M in the authors' code, which judges masks of three channels."""
-    with keras.StatelessScope(initialize_variables=False):
+    """0.70 M in the authors' code, whose masks have three channels."""
+    with without_values():
         model = discriminator(256, 3)
     assert trainable_parameters(model) == 695_201
     assert round((trainable_parameters(model) + 2 * 16 * 32) / 1e6, 2) == 0.70
@@ -52,8 +61,8 @@ def test_parameters_of_the_discriminator():
         (128, 32), (64, 64), (32, 128), (31, 256), (30, 1)]  # fmt: skip
 
 
-def test_a_verdict_sees_70_pixels():
-    """The pixels of the mask on which one verdict depends."""
+def test_discriminator_has_a_receptive_field_of_70_pixels():
+    """Each output of the discriminator depends on 70 x 70 pixels of the mask."""
     import tensorflow as tf
 
     keras.utils.set_random_seed(0)
@@ -67,13 +76,13 @@ def test_a_verdict_sees_70_pixels():
     assert (reached.max(axis=0) - reached.min(axis=0) + 1).tolist() == [70, 70]
 
 
-def test_verdicts_are_probabilities():
-    images, masks = pictures()
+def test_discriminator_returns_probabilities():
+    images, masks = disk_images()
     verdicts = np.array(discriminator(32, width=1 / 16)([images, masks]))
     assert verdicts.shape == (2, 2, 2, 1) and 0 < verdicts.min() <= verdicts.max() < 1
 
 
-def test_levels_can_be_chosen():
+def test_number_of_levels_can_be_chosen():
     model = tiny("cgan", 64, levels=6)
     check_output(model)
     assert model.get_layer("down6").output.shape[1:3] == (1, 1)
@@ -83,7 +92,7 @@ def test_levels_can_be_chosen():
         tiny("cgan", 32, levels=6)
 
 
-def test_the_ends_of_the_way_down_have_no_batch_normalisation():
+def test_first_and_last_encoder_level_have_no_batch_normalisation():
     names = {layer.name for layer in design("cgan", size=(256, 256)).layers if layer.name.endswith("_bn")}
     assert names == {f"down{level}_bn" for level in range(2, 8)} | {f"up{level}_bn" for level in range(1, 8)}
 

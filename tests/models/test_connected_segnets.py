@@ -1,4 +1,4 @@
-"""Connected-SegNets: two SegNets, joined level by level."""
+"""Connected-SegNets: two SegNets, connected at every level."""
 
 from model_contract import channel_trace, check_model, design, trainable_parameters
 
@@ -14,14 +14,14 @@ def test_channel_trace():
 
 
 def test_parameters_with_three_input_channels():
-    """63.16 M in the build that it follows, whose convolutions have a bias in front of each batch normalisation."""
+    """63.16 M in the third-party implementation, whose convolutions before batch normalisation have a bias."""
     model = design("connected_segnets")
     biases = sum(layer.output.shape[-1] for layer in model.layers if layer.name.endswith("_bn"))
     assert trainable_parameters(model) == 63_145_345
     assert trainable_parameters(model) + biases == 63_161_537
 
 
-def test_second_net_unpools_by_its_own_places():
+def test_second_network_unpools_by_its_own_indices():
     model = design("connected_segnets")
     for net in ("first", "second"):
         for level in range(1, 6):
@@ -29,7 +29,7 @@ def test_second_net_unpools_by_its_own_places():
             assert places is model.get_layer(f"{net}_pool{level}").output[1]
 
 
-def test_each_level_of_the_second_net_sees_the_first_decoder():
+def test_each_level_of_the_second_encoder_receives_the_first_decoder():
     model = design("connected_segnets")
     for level in range(2, 6):
         pooled, decoded = model.get_layer(f"second_connect{level}").input

@@ -1,4 +1,4 @@
-"""Connected-UNets: two U-Nets with ASPP, joined level by level."""
+"""Connected-UNets: two U-Nets with ASPP, connected at every level."""
 
 from model_contract import channel_trace, check_model, check_output, design, tiny, trainable_parameters
 
@@ -19,21 +19,21 @@ def test_channel_trace():
 
 
 def test_parameters_with_three_input_channels():
-    """20.04 M in the released code, whose ASPP convolutions have a bias in front of each batch normalisation."""
+    """20.04 M in the released code, whose ASPP convolutions before batch normalisation have a bias."""
     model = design("connected_unets")
     biases = sum(4 * layer.filters for layer in model.layers if isinstance(layer, ASPP))
     assert trainable_parameters(model) == 20_032_321
     assert trainable_parameters(model) + biases == 20_036_545
 
 
-def test_second_encoder_sees_the_first_decoder():
+def test_second_encoder_receives_the_first_decoder():
     model = design("connected_unets")
     for channels in (32, 64, 128, 256):
         decoded = model.get_layer(f"first_decoder{channels}_2_bn").output
         assert model.get_layer(f"second_connect{channels}").input[1] is decoded
 
 
-def test_an_aspp_can_stand_between_the_nets():
+def test_aspp_between_the_networks_is_optional():
     model = tiny("connected_unets", aspp_between=True)
     check_output(model)
     assert model.get_layer("second_connect32").input[1] is model.get_layer("between").output

@@ -1,4 +1,4 @@
-"""DS U-Net: gated skips that are added, six side maps."""
+"""DS U-Net: gated skips that are added, six auxiliary maps."""
 
 import numpy as np
 from model_contract import (
@@ -7,7 +7,7 @@ from model_contract import (
     check_output,
     check_training_step,
     design,
-    pictures,
+    disk_images,
     tiny,
     trainable_parameters,
 )
@@ -27,32 +27,32 @@ def test_channel_trace():
 
 
 def test_parameters_with_three_input_channels():
-    """31.62 M in the authors' code, whose convolutions have a bias in front of each batch normalisation."""
+    """31.62 M in the authors' code, whose convolutions before batch normalisation have a bias."""
     model = design("ds_unet")
     biases = sum(layer.output.shape[-1] for layer in model.layers if layer.name.endswith("_bn"))
     assert trainable_parameters(model) == 31_609_223
     assert trainable_parameters(model) + biases == 31_616_077
 
 
-def test_side_maps_are_outputs_that_can_be_left_out():
+def test_auxiliary_maps_are_optional_outputs():
     assert set(tiny("ds_unet").output) == {"probability", *SIDES}
     plain = tiny("ds_unet", side_outputs=False)
     check_output(plain)
     check_training_step(plain)
 
 
-def test_side_maps_are_not_negative_and_take_part_in_the_output():
+def test_auxiliary_maps_are_not_negative_and_contribute_to_the_output():
     model = tiny("ds_unet")
-    outputs = model(pictures()[0])
+    outputs = model(disk_images()[0])
     assert all(np.min(outputs[name]) >= 0 for name in SIDES)
     assert all(np.max(outputs[name]) > 0 for name in SIDES)
     kernel = model.get_layer("logits").kernel
     kernel.assign(np.where(np.arange(kernel.shape[2])[:, None] >= kernel.shape[2] - 6, 1.0, 0.0)[None, None])
     total = sum(np.array(outputs[name]) for name in SIDES)
-    np.testing.assert_allclose(model(pictures()[0])["probability"], 1 / (1 + np.exp(-total)), atol=1e-5)
+    np.testing.assert_allclose(model(disk_images()[0])["probability"], 1 / (1 + np.exp(-total)), atol=1e-5)
 
 
-def test_gates_weigh_channels_between_0_and_1():
+def test_channel_weights_are_between_0_and_1():
     model = tiny("ds_unet", reduction=2)
     gates = [layer for layer in model.layers if layer.name.endswith("_gate")]
     assert len(gates) == 8

@@ -1,9 +1,9 @@
-"""Multi-scale FC-DenseNet: dense blocks that stack, several dilation rates at the bottom."""
+"""Multi-scale FC-DenseNet: dense blocks with concatenation, several dilation rates at the bottom."""
 
 import keras
 import numpy as np
 import pytest
-from model_contract import channel_trace, check_model, design, pictures, tiny, trainable_parameters
+from model_contract import channel_trace, check_model, design, disk_images, tiny, trainable_parameters
 
 from tfrespam.models.fc_densenet_ms import _shares
 
@@ -24,9 +24,9 @@ def test_channel_trace():
 
 
 def test_parameters_with_three_input_channels():
-    """Counted once more by hand, since no count was published."""
+    """Compared with a count by hand, since no count was published."""
 
-    def dense(inputs, filters):  # four layers of a quarter each, batch normalisation in front
+    def dense(inputs, filters):  # four layers with a quarter of the channels each, batch normalisation first
         seen = [inputs + filters // 4 * index for index in range(4)]
         return sum(2 * channels + (9 * channels + 1) * filters // 4 for channels in seen)
 
@@ -43,7 +43,7 @@ def test_parameters_with_three_input_channels():
     assert trainable_parameters(design("fc_densenet_ms")) == count + features + 1 == 29_104_641
 
 
-def test_a_layer_of_a_block_sees_all_maps_before_it():
+def test_each_layer_of_a_block_receives_all_earlier_maps():
     model = tiny("fc_densenet_ms")
     seen = model.get_layer("decoder128_4_seen").input
     expected = ["concat128", *(f"decoder128_{index}_dropout" for index in (1, 2, 3))]
@@ -51,7 +51,7 @@ def test_a_layer_of_a_block_sees_all_maps_before_it():
 
 
 @pytest.mark.parametrize("rate", [6, 12, 18])
-def test_each_rate_reaches_as_far_as_it_says_and_no_farther(rate):
+def test_each_dilation_rate_has_its_exact_receptive_field(rate):
     layer = design("fc_densenet_ms").get_layer(f"scale_{rate}")
     alone = keras.layers.Conv2D.from_config({**layer.get_config(), "filters": 1, "kernel_initializer": "ones"})
     point = np.zeros((1, 41, 41, 1), "float32")
@@ -67,14 +67,14 @@ def test_rates_can_be_chosen():
 
 
 @pytest.mark.parametrize("filters, count", [(64, 4), (10, 4), (2, 4), (7, 3)])
-def test_the_channels_of_a_block_are_shared_out(filters, count):
+def test_channels_of_a_block_are_divided_among_its_layers(filters, count):
     shares = _shares(filters, count)
     assert len(shares) == count and min(shares) >= 1 and sum(shares) == max(filters, count)
     assert max(shares) - min(shares) <= 1
 
 
-def test_dropout_is_for_training_only():
-    model, (images, _) = tiny("fc_densenet_ms"), pictures()
+def test_dropout_is_active_only_in_training():
+    model, (images, _) = tiny("fc_densenet_ms"), disk_images()
     np.testing.assert_array_equal(model(images, training=False), model(images, training=False))
     assert np.any(np.array(model(images, training=True)) != np.array(model(images, training=True)))
 

@@ -1,9 +1,9 @@
-"""The prior-knowledge stand-in: log-odds of regions and of pixels, added."""
+"""Prior-knowledge stand-in: sum of the log-odds of regions and of pixels."""
 
 import inspect
 
 import numpy as np
-from model_contract import channel_trace, check_model, design, main_output, pictures, tiny, trainable_parameters
+from model_contract import channel_trace, check_model, design, disk_images, main_output, tiny, trainable_parameters
 
 from tfrespam.models import BUILDERS
 
@@ -13,7 +13,7 @@ def logit(probability):
     return np.log(probability / (1 - probability))
 
 
-def silence(model, name):
+def set_weights_to_zero(model, name):
     model.get_layer(name).kernel.assign(np.zeros(model.get_layer(name).kernel.shape))
 
 
@@ -26,44 +26,44 @@ def test_channel_trace():
 
 
 def test_parameters_with_three_input_channels():
-    """U-Net's 31,037,633 and the prior's."""
+    """U-Net's 31,037,633 plus those of the prior."""
     widths = [3, 32, 64, 128, 256]
     prior = sum(9 * a * b + 2 * b for a, b in zip(widths, widths[1:], strict=False)) + 257
     assert trainable_parameters(design("prior_knowledge_net")) == 31_037_633 + prior == 31_426_786
 
 
-def test_it_is_labelled_as_a_stand_in():
+def test_documentation_calls_the_network_a_stand_in():
     builder = BUILDERS["prior_knowledge_net"]
     assert "stand-in" in inspect.getdoc(builder) and "A STAND-IN" in inspect.getmodule(builder).__doc__
 
 
 def test_prior_and_evidence_are_added_as_log_odds():
-    images = pictures()[0]
+    images = disk_images()[0]
     model = tiny("prior_knowledge_net")
     both = model(images)
     prior = np.array(both["mask1"])
-    silence(model, "prior_regions")
+    set_weights_to_zero(model, "prior_regions")
     alone = model(images)
     np.testing.assert_allclose(alone["mask1"], 0.5)
     np.testing.assert_allclose(logit(both["probability"]), logit(prior) + logit(alone["probability"]), atol=1e-4)
 
 
-def test_a_sure_prior_overrules_what_is_seen():
+def test_a_certain_prior_overrules_the_evidence():
     model = tiny("prior_knowledge_net")
     for sure, expected in ((-60.0, 0.0), (60.0, 1.0)):
         model.get_layer("prior_regions").bias.assign([sure])
-        np.testing.assert_allclose(model(pictures()[0])["probability"], expected, atol=1e-9)
+        np.testing.assert_allclose(model(disk_images()[0])["probability"], expected, atol=1e-9)
 
 
-def test_without_evidence_the_answer_is_the_prior():
+def test_without_evidence_the_output_is_the_prior():
     model = tiny("prior_knowledge_net")
-    silence(model, "evidence")
-    answer = model(pictures()[0])
-    np.testing.assert_array_equal(answer["probability"], answer["mask1"])
+    set_weights_to_zero(model, "evidence")
+    output = model(disk_images()[0])
+    np.testing.assert_array_equal(output["probability"], output["mask1"])
 
 
-def test_the_prior_can_be_no_output():
-    images = pictures()[0]
+def test_the_prior_is_an_optional_output():
+    images = disk_images()[0]
     np.testing.assert_array_equal(main_output(tiny("prior_knowledge_net", side_outputs=False), images),
                                   main_output(tiny("prior_knowledge_net"), images))  # fmt: skip
 

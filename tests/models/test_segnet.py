@@ -1,8 +1,8 @@
-"""SegNet: VGG-16's channel row there and back, parameter count, unpooling by the encoder's places."""
+"""SegNet: channel counts of VGG-16 in encoder and decoder, parameter count, unpooling by the encoder's indices."""
 
 import keras
 import numpy as np
-from model_contract import channel_trace, check_model, design, pictures, tiny, trainable_parameters
+from model_contract import channel_trace, check_model, design, disk_images, tiny, trainable_parameters
 
 
 def test_channel_trace():
@@ -22,13 +22,13 @@ def test_contract(tmp_path):
     check_model("segnet", tmp_path)
 
 
-def test_each_level_is_unpooled_by_its_own_places():
+def test_each_level_is_unpooled_by_its_own_indices():
     model = tiny("segnet")
     levels = range(1, 6)
     parts = keras.Model(model.input, {
         **{f"before{level}": model.get_layer(f"pool{level}").input for level in levels},
         **{f"after{level}": model.get_layer(f"unpool{level}").output for level in levels}})  # fmt: skip
-    values = parts(pictures()[0])
+    values = parts(disk_images()[0])
     for level in levels:
         before, after = np.array(values[f"before{level}"]), np.array(values[f"after{level}"])
         filled = after != 0

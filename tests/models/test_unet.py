@@ -1,4 +1,4 @@
-"""U-Net: channel trace and parameter counts of the paper."""
+"""U-Net: channel counts and parameter counts of the paper."""
 
 import pytest
 from model_contract import channel_trace, check_model, design, tiny, trainable_parameters
@@ -27,11 +27,11 @@ def test_contract(tmp_path, batch_normalization):
     check_model("unet", tmp_path, batch_normalization=batch_normalization)
 
 
-def test_batch_normalisation_can_be_left_out():
+def test_batch_normalisation_is_optional():
     assert not [layer for layer in tiny("unet", batch_normalization=False).layers if layer.name.endswith("_bn")]
 
 
-def test_side_outputs_are_the_decoders_lower_levels():
+def test_auxiliary_outputs_are_the_lower_levels_of_the_decoder():
     model = design("unet", side_outputs=True)
     assert model.output_names == ["mask1", "mask2", "mask3", "probability"]
     assert all(output.shape == (None, 224, 224, 1) and output.dtype == "float32" for output in model.outputs)
@@ -39,11 +39,11 @@ def test_side_outputs_are_the_decoders_lower_levels():
         assert model.get_layer(f"mask{index}_conv").input is model.get_layer(f"decoder{channels}_2_relu").output
 
 
-def test_side_outputs_are_left_behind_with_all_that_belongs_to_them():
+def test_auxiliary_outputs_and_their_layers_can_be_removed():
     model, plain = design("unet", side_outputs=True), design("unet")
     assert [w.shape for w in without_sides(model).weights] == [w.shape for w in plain.weights]
     assert trainable_parameters(model) - trainable_parameters(plain) == 512 + 256 + 128 + 3
 
 
-def test_contract_with_side_outputs(tmp_path):
+def test_contract_with_auxiliary_outputs(tmp_path):
     check_model("unet", tmp_path, side_outputs=True)

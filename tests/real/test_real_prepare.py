@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tfrespam.data import pipeline, protocols
-from tfrespam.data.prepared import Prepared
-from tfrespam.prepare import prepare_copies, prepare_source
+from tfrespam.data.loading import pipeline, protocols
+from tfrespam.data.loading.prepared import Prepared
+from tfrespam.workflows.preparation import prepare_copies, prepare_source
 
 REAL = os.environ.get("TFRESPAM_REAL_DATA", "")
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The data set of each layout, and the processor seconds that the first took."""
+    """Prepare the data set from each layout; return them and the processor seconds of the first."""
     found = {}
 
     def prepare(layout, *options):
@@ -59,7 +59,7 @@ def test_all_1318_lesions_are_accounted_for(made, layout):
     assert used >= 1290 and used == sum(not a.startswith("skipped") and a != "absent" for a in actions.values())
     assert 0.15 < prepared.facts["median_coverage"] < 0.35
     assert seconds < 2 * 180  # three minutes on two cores
-    parts = protocols.parts(prepared.table, "folds")
+    parts = protocols.splits(prepared.table, "folds")
     trained = protocols.identities(prepared.table, parts["train"])
     assert not any(protocols.leak_audit(prepared.table, parts["validation"], trained).values())
 
@@ -69,7 +69,7 @@ def test_the_paper_protocol_copies_1318_lesions_to_17134(made):
     home = prepared.path.parents[1]
     small = Prepared(prepare_source(home / "in", home, None, "roi", 1.6, 32))  # copies of fewer pixels are as many
     copies = Prepared(prepare_copies(small)).table
-    parts = protocols.parts(copies, "paper")
+    parts = protocols.splits(copies, "paper")
     assert (len(copies["copy"]), parts["train"].sum(), parts["validation"].sum()) == (17134, 13707, 3427)
     audit = protocols.leak_audit(copies, parts["validation"], protocols.identities(copies, parts["train"]))
     assert set(audit.values()) == {3427}

@@ -1,4 +1,4 @@
-"""The readers on the real films: TFRESPAM_REAL_DATA names the folder, whose neighbour tools/ lays downloads out."""
+"""The readers on the real films: TFRESPAM_REAL_DATA names the folder; tools/ beside it writes the download layouts."""
 
 import csv
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfrespam.data import cbis_ddsm
-from tfrespam.data.records import Action
+from tfrespam.data.readers import cbis_ddsm
+from tfrespam.data.readers.records import Action
 
 REAL = os.environ.get("TFRESPAM_REAL_DATA")
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not REAL, reason="TFRESPAM_REAL_DATA is not set")]
@@ -37,7 +37,7 @@ def make_tree(out, *options):
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory):
-    """The first 40 films: with planted defects in each layout, and one without."""
+    """Trees of the first 40 films: one of each layout with inserted defects, and one without."""
     out = tmp_path_factory.mktemp("trees")
     made = {layout: make_tree(out / layout, "--limit", "40", "--layout", layout, "--defects") for layout in LAYOUTS}
     return made | {"clean": make_tree(out / "clean", "--limit", "40")}
@@ -88,7 +88,10 @@ def test_whole_training_set_is_the_same_in_every_layout(tmp_path):
         shutil.rmtree(tmp_path / layout)  # 1.4 GB
         actions = [action for made, _, _ in outcomes[layout] for action in made]
         assert len(actions) == 1318 and sum(action.kept for action in actions) >= 1290
+    losses = []
     for true, nbia, kaggle in zip(*outcomes.values(), strict=True):
         assert true[:2] == nbia[:2] == kaggle[:2]
         np.testing.assert_array_equal(true[2], nbia[2])
-        assert np.abs(true[2].astype(np.int32) - kaggle[2]).mean() < 1.5 * 257
+        losses.append(np.abs(true[2].astype(np.int32) - kaggle[2]).mean() / 257)
+    # grey levels of 255; where JPEG changes a film's one brightest pixel, the whole film is stretched otherwise
+    assert np.median(losses) < 0.75 and max(losses) < 3, (np.median(losses), max(losses))

@@ -1,4 +1,4 @@
-"""Runs one signature of a SavedModel through TensorFlow's C API, in a process that imports no Python TensorFlow.
+"""Run one signature of a SavedModel through TensorFlow's C API, in a process without TensorFlow's Python package.
 
 This is the loader and these are the kernels that TensorFlow Serving links. Standard input and output are one .npz each:
 

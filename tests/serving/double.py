@@ -1,10 +1,13 @@
-"""A test double of TensorFlow Serving: not the server, but what the client's tests talk to in its place.
+"""Test double of TensorFlow Serving for tests of the client.
 
 It answers as the published interfaces say: the gRPC services PredictionService and ModelService (through the official
 servicer classes), and the REST API (g3doc/api_rest.md) on a second port. Behind both is the exported graph, loaded by
-TensorFlow's own loader. What it cannot show is how the real server schedules, batches, loads and fails.
+TensorFlow's own loader. As strict as tensorflow_model_server 2.20, as far as that was seen: it takes 4 x cores gRPC
+calls at a time (--grpc_max_threads) and answers the rest "Server Threadpool Exhausted", and a missing signature has
+another status on each interface. What it cannot show is how the real server batches, loads and fails.
 
     python double.py --models_dir DIR --model NAME [--grpc_port N] [--rest_port N] [--slow SECONDS]
+        [--grpc_max_threads N] [--log FILE]
 
 prints one line, "ready GRPC_PORT REST_PORT", and serves on the loopback interface until it is ended.
 """
@@ -12,6 +15,7 @@ prints one line, "ready GRPC_PORT REST_PORT", and serves on the loopback interfa
 import argparse
 import base64
 import json
+import os
 import re
 import threading
 import time
@@ -31,14 +35,16 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+MAX_THREADS = 4 * (os.cpu_count() or 1)  # gRPC calls at a time: main.cc, grpc_max_threads
 UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 HTTP = {"INVALID_ARGUMENT": 400, "NOT_FOUND": 404, "UNAVAILABLE": 503, "DEADLINE_EXCEEDED": 504, "INTERNAL": 500,
-        "RESOURCE_EXHAUSTED": 429, "UNIMPLEMENTED": 501, "FAILED_PRECONDITION": 400}  # fmt: skip
+        "RESOURCE_EXHAUSTED": 429, "UNIMPLEMENTED": 501, "FAILED_PRECONDITION": 400,
+        "UNAUTHENTICATED": 401}  # fmt: skip
 ROUTE = re.compile(r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?(?P<rest>.*)")
 
 
 class RefusalError(Exception):
-    """A status of gRPC with its message."""
+    """A gRPC status with its message."""
 
     def __init__(self, code: str, message: str):
         super().__init__(message)
@@ -46,7 +52,7 @@ class RefusalError(Exception):
 
 
 class Models:
-    """The versions of one model, and the calls that both fronts share.
+    """Versions of one model, shared by the gRPC and REST interfaces.
 
     `refuse`, a list of (code, message), is used up one a call before anything is answered; `slow` seconds pass before
     every answer.
@@ -56,6 +62,7 @@ class Models:
         self.name, self.labels, self.slow = name, labels or {}, slow
         self.refuse: list[tuple[str, str]] = []
         self.calls = 0
+        self.requests: list[dict[str, str]] = []  # what came with each: x-request-id, authorization
         self._lock = threading.Lock()
         self.loaded = {int(path.name): tf.saved_model.load(str(path)) for path in folder.iterdir()
                        if path.name.isdecimal()}  # fmt: skip
@@ -93,7 +100,7 @@ class Models:
         signatures = self.loaded[version].signatures
         name = name or "serving_default"
         if name not in signatures:
-            raise RefusalError("INVALID_ARGUMENT", f'Serving signature key "{name}" not found.')
+            raise RefusalError("FAILED_PRECONDITION", f'Serving signature key "{name}" not found.')
         return signatures[name]
 
     def statuses(self, version: int | None) -> get_model_status_pb2.GetModelStatusResponse:
@@ -130,6 +137,34 @@ def _asked(spec) -> tuple[str, int | None, str | None]:
     choice = spec.WhichOneof("version_choice")
     version = spec.version.value if choice == "version" else None
     return spec.name, version, spec.version_label if choice == "version_label" else None
+
+
+class Threads(grpc.ServerInterceptor):
+    """Thread pool that rejects calls while all threads are busy, as TensorFlow Serving does."""
+
+    def __init__(self, models: Models, most: int):
+        self._models, self._most, self._lock = models, most, threading.Lock()
+        self.refused = self._taken = 0
+
+    def intercept_service(self, continuation, details):
+        self._models.requests.append(dict(details.invocation_metadata))
+        handler = continuation(details)
+        return handler and grpc.unary_unary_rpc_method_handler(
+            lambda request, context: self._answered(handler.unary_unary, request, context),
+            handler.request_deserializer, handler.response_serializer)  # fmt: skip
+
+    def _answered(self, answer, request, context):
+        with self._lock:
+            full = self._taken >= self._most
+            self._taken += not full
+            self.refused += full
+        if full:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+        try:
+            return answer(request, context)
+        finally:
+            with self._lock:
+                self._taken -= 1
 
 
 class PredictionDouble(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -175,7 +210,7 @@ class ModelDouble(model_service_pb2_grpc.ModelServiceServicer):
 
 
 class HttpDouble(BaseHTTPRequestHandler):
-    """Test double of the REST front; `models` is set on a subclass."""
+    """Test double of the REST interface; `models` is set on a subclass."""
 
     models: Models
     protocol_version = "HTTP/1.1"
@@ -191,6 +226,7 @@ class HttpDouble(BaseHTTPRequestHandler):
         pass
 
     def _reply(self, answer) -> None:
+        self.models.requests.append({name.lower(): value for name, value in self.headers.items()})
         try:
             found = ROUTE.fullmatch(self.path)
             if not found:
@@ -227,6 +263,8 @@ class HttpDouble(BaseHTTPRequestHandler):
         if not isinstance(asked, dict) or ("instances" in asked) == ("inputs" in asked):
             raise RefusalError("INVALID_ARGUMENT", "Request must have 'instances' or 'inputs', and not both")
         signature = asked.get("signature_name", "serving_default")
+        if signature not in self.models.loaded[picked].signatures:  # GetInfoMap: not the words of the gRPC side
+            raise RefusalError("INVALID_ARGUMENT", f'Serving signature name: "{signature}" not found in signature def')
         specs = self.models.signature(picked, signature).structured_input_signature[1]
         rows = "instances" in asked
         columns = _columns(asked["instances"], specs) if rows else _single(asked["inputs"], specs)
@@ -290,11 +328,13 @@ def _alone(outputs: dict):
 
 
 class Double:
-    """Both fronts, running in this process."""
+    """Both interfaces, running in this process."""
 
-    def __init__(self, models: Models, grpc_port: int = 0, rest_port: int = 0, threads: int = 8, credentials=None):
-        self.models = models
-        self._grpc = grpc.server(futures.ThreadPoolExecutor(threads), options=UNLIMITED)
+    def __init__(self, models: Models, grpc_port: int = 0, rest_port: int = 0, grpc_max_threads: int = MAX_THREADS,
+                 credentials=None):  # fmt: skip
+        self.models, self.threads = models, Threads(models, grpc_max_threads)
+        spare = futures.ThreadPoolExecutor(grpc_max_threads + 64)  # those that refuse
+        self._grpc = grpc.server(spare, options=UNLIMITED, interceptors=[self.threads])
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionDouble(models), self._grpc)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelDouble(models), self._grpc)
         place = f"127.0.0.1:{grpc_port}"
@@ -329,11 +369,16 @@ def main() -> None:
     parser.add_argument("--grpc_port", type=int, default=0)
     parser.add_argument("--rest_port", type=int, default=0)
     parser.add_argument("--slow", type=float, default=0.0)
+    parser.add_argument("--grpc_max_threads", type=int, default=MAX_THREADS)
+    parser.add_argument("--log", type=Path, default=os.devnull, help="a line for each call: refused so far, request id")
     options = parser.parse_args()
     models = Models(options.models_dir, options.model, slow=options.slow)
-    with Double(models, options.grpc_port, options.rest_port) as double:
+    with (open(options.log, "w", buffering=1) as log,
+          Double(models, options.grpc_port, options.rest_port, options.grpc_max_threads) as double):  # fmt: skip
         print("ready", double.grpc_port, double.rest_port, flush=True)
-        threading.Event().wait()
+        while not threading.Event().wait(0.2):
+            while models.requests:
+                log.write(f"{double.threads.refused} {models.requests.pop(0).get('x-request-id', '-')}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A network of a few weights that answers to the contract of `build_model`: quick to export."""
+"""A network of a few weights with the interface of `build_model`: quick to export."""
 
 import keras
 
@@ -6,7 +6,7 @@ SIZE = 16
 
 
 def small_model(*, side_output: bool = False, seed: int = 0, **input_options) -> keras.Model:
-    """Two convolutions with batch normalisation between; gives "probability", and another output if asked."""
+    """Build two convolutions with batch normalisation between; outputs "probability" and optionally another one."""
     keras.utils.set_random_seed(seed)
     image = keras.Input((SIZE, SIZE, 1), name="image", **input_options)
     features = keras.layers.Conv2D(4, 3, padding="same")(image)

@@ -1,4 +1,4 @@
-"""The exported graph through TensorFlow's C API: what a server without any Python would answer."""
+"""The exported graph through TensorFlow's C API, as in a server without Python."""
 
 import io
 import subprocess
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfrespam.serving import saved_model
+from tfrespam.serving.inference import saved_model
 
 SCRIPT = Path(__file__).with_name("capi_run.py")
 RANDOM = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def outputs(answer: subprocess.CompletedProcess) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (23, 40)])
-def test_probabilities_are_those_of_python(small_export, shape):
+def test_probabilities_match_python(small_export, shape):
     images = RANDOM.random((2, *shape, 1), np.float32)
     answer = outputs(run(small_export / "1", "serving_default", images))["probability"]
     expected = saved_model.load(small_export / "1").predict_images(images)
@@ -41,7 +41,7 @@ def test_probabilities_are_those_of_python(small_export, shape):
 
 
 @pytest.mark.parametrize("signature", ["predict_bytes", "predict_film"])
-def test_pictures_get_the_masks_of_python(small_export, signature):
+def test_masks_match_python(small_export, signature):
     sizes = [(20, 31), (64, 48)]
     pictures = [cv2.imencode(".png", RANDOM.integers(0, 65536, size).astype(np.uint16))[1].tobytes() for size in sizes]
     answer = outputs(run(small_export / "1", signature, np.array(pictures, object)))
@@ -53,7 +53,7 @@ def test_pictures_get_the_masks_of_python(small_export, signature):
     np.testing.assert_allclose(answer["tumour_fraction"], [each.tumour_fraction for each in expected], atol=1e-6)
 
 
-def test_a_bad_picture_is_an_invalid_argument_with_its_position(small_export):
+def test_a_bad_image_is_an_invalid_argument_with_its_position(small_export):
     answer = run(small_export / "1", "predict_bytes", np.array([b"bad"], object))
     assert answer.returncode == 1
     assert "error 3: " in answer.stderr.decode() and "image_bytes[0] not a readable PNG" in answer.stderr.decode()

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfrespam.serving import codecs
+from tfrespam.serving.graph import codecs
 
 RANDOM = np.random.default_rng(0)
 DEEP = RANDOM.integers(0, 65536, (20, 30)).astype(np.uint16)
@@ -27,17 +27,17 @@ def decode(data: bytes, max_pixels: int = 1000) -> tuple[np.ndarray, int]:
     return picture.numpy()[..., 0], int(state)
 
 
-def test_keeps_all_16_bits():
+def test_png_keeps_all_16_bits():
     picture, state = decode(encode(DEEP))
     assert state == codecs.READABLE
     np.testing.assert_array_equal(picture, DEEP.astype(np.float32) / np.float32(65535))
 
 
-def test_reads_8_bit_greys_on_the_same_scale():
+def test_eight_bit_greys_are_read_on_the_same_scale():
     np.testing.assert_array_equal(decode(encode(FLAT))[0], FLAT.astype(np.float32) / np.float32(255))
 
 
-def test_reads_grey_stored_as_rgb_and_as_palette():
+def test_grey_stored_as_rgb_or_palette_is_read():
     buffer = io.BytesIO()
     Image.fromarray(FLAT).convert("P").save(buffer, "PNG")
     for data in (encode(cv2.merge([FLAT] * 3)), buffer.getvalue()):
@@ -51,7 +51,7 @@ def png(picture: Image.Image, **options) -> bytes:
 
 
 def raw_png(picture: np.ndarray, colour_type: int, lines: bytes, interlaced: bool = False, extra: bytes = b"") -> bytes:
-    """A PNG made by hand, for kinds that no library writes; `lines` are the filtered ones."""
+    """Make a PNG from filtered `lines`, for kinds that no library writes."""
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -88,17 +88,17 @@ KINDS_OF_16_BIT = {
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_8_BIT)
-def test_reads_every_kind_of_8_bit_png(kind):
+def test_every_kind_of_8_bit_png_is_read(kind):
     np.testing.assert_allclose(decode(KINDS_OF_8_BIT[kind])[0], FLAT / 255, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_16_BIT)
-def test_reads_every_kind_of_16_bit_png(kind):
+def test_every_kind_of_16_bit_png_is_read(kind):
     np.testing.assert_allclose(decode(KINDS_OF_16_BIT[kind])[0], DEEP / 65535, atol=1e-7)
 
 
 @pytest.mark.parametrize("colours", [2, 4, 16])
-def test_reads_png_of_less_than_8_bits(colours):
+def test_png_with_less_than_8_bits_is_read(colours):
     few = GREY.quantize(colours)
     data = png(few, bits=colours.bit_length() - 1)
     np.testing.assert_allclose(decode(data)[0], np.asarray(few.convert("L")) / 255, atol=1e-7)
@@ -113,7 +113,7 @@ def test_a_cmyk_jpeg_is_refused():
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
-def test_a_bomb_in_a_text_chunk_is_not_inflated(kind):
+def test_a_compressed_text_chunk_is_not_decompressed(kind):
     packed = b"x\0\0" + zlib.compress(bytes(200_000_000), 9)
     extra = struct.pack(">I", len(packed)) + kind + packed + struct.pack(">I", zlib.crc32(kind + packed))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -122,32 +122,32 @@ def test_a_bomb_in_a_text_chunk_is_not_inflated(kind):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
-def test_a_side_has_a_limit_of_its_own():
+def test_the_side_length_is_limited():
     thin = encode(np.zeros((1, codecs.MAX_SIDE), np.uint8)), encode(np.zeros((1, codecs.MAX_SIDE + 1), np.uint8))
     assert [decode(data, 1 << 26)[1] for data in thin] == [codecs.READABLE, codecs.TOO_LARGE]
 
 
-def test_turns_colour_into_luma():
+def test_colour_becomes_luma():
     colours = np.array([[[0, 0, 255], [0, 255, 0], [255, 0, 0]]], np.uint8)  # OpenCV writes blue, green, red
     np.testing.assert_allclose(decode(encode(colours))[0], [[0.299, 0.587, 0.114]], atol=0.005)
 
 
 @pytest.mark.parametrize("picture", [FLAT, cv2.merge([FLAT // 4 + 90, FLAT[::-1] // 4 + 90, FLAT // 4 + 90])])
-def test_reads_jpeg_as_pillow_does(picture):
+def test_jpeg_is_read_as_by_pillow(picture):
     data = encode(picture, ".jpg")
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("L")) / 255
     np.testing.assert_allclose(decode(data)[0], expected, atol=2.1 / 255)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_does_not_decode_what_is_too_large(suffix):
+def test_images_that_are_too_large_are_not_decoded(suffix):
     data = encode(FLAT, suffix)
     assert decode(data, FLAT.size)[1] == codecs.READABLE
     picture, state = decode(data, FLAT.size - 1)
     assert state == codecs.TOO_LARGE and picture.shape == (1, 1)
 
 
-def test_believes_the_header_about_the_size_and_allocates_nothing():
+def test_size_in_the_header_is_checked_before_memory_is_allocated():
     bomb = bytearray(encode(FLAT))
     bomb[16:24] = (2**31 - 1).to_bytes(4, "big") * 2
     assert decode(bytes(bomb), 1 << 26)[1] == codecs.TOO_LARGE
@@ -163,13 +163,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_says_unreadable_instead_of_failing(name):
+def test_broken_files_are_reported_as_unreadable(name):
     picture, state = decode(BROKEN[name])
     assert state == codecs.UNREADABLE
     np.testing.assert_array_equal(picture, [[0]])
 
 
-def test_writes_masks_and_probabilities_that_read_back():
+def test_written_masks_and_probabilities_can_be_read_back():
     mask = FLAT > 127
     written = cv2.imdecode(np.frombuffer(codecs.encode_mask(mask[..., None]).numpy(), np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(written, np.where(mask, 255, 0))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from small_model import SIZE, small_model
 
-from tfrespam.errors import UserError
-from tfrespam.serving import formats, saved_model
-from tfrespam.serving.signatures import export_archive
+from tfrespam.core.errors import UserError
+from tfrespam.serving.graph import formats
+from tfrespam.serving.graph.signatures import export_archive
+from tfrespam.serving.inference import saved_model
 
 NEEDED = {"onnx": "onnxruntime", "openvino": "openvino", "litert": "ai_edge_litert"}
 
@@ -28,7 +29,7 @@ def folder(model, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "file"), [("onnx", "model.onnx"), ("openvino", "model.xml"),
                                             ("litert", "model.tflite")])  # fmt: skip
-def test_other_formats_answer_as_the_saved_model_does(model, folder, kind, file):
+def test_other_formats_match_the_saved_model(model, folder, kind, file):
     pytest.importorskip(NEEDED[kind])
     path, difference = formats.convert(model, folder, SIZE, kind)
     assert path == folder / file and path.stat().st_size > 500
@@ -51,20 +52,20 @@ def test_openvino_reads_the_saved_model_itself(model, tmp_path, half):
         assert 0 < np.mean(answer >= 0.5) < 1
 
 
-def test_a_format_that_answers_otherwise_is_refused(model, folder, monkeypatch):
+def test_a_format_with_different_results_is_rejected(model, folder, monkeypatch):
     other = folder / "model.onnx"
     monkeypatch.setattr(formats, "_onnx", lambda *_: (other, lambda images: np.full_like(images, np.nan)))
     with pytest.raises(UserError, match="model.onnx differs from the SavedModel by nan; expected at most 0.0001"):
         formats.convert(model, folder, SIZE, "onnx")
 
 
-def test_a_missing_converter_names_the_extra(model, folder, monkeypatch):
+def test_error_for_a_missing_converter_names_the_extra(model, folder, monkeypatch):
     monkeypatch.setattr(formats, "_openvino", lambda *_: importlib.import_module("no_such_converter"))
-    with pytest.raises(UserError, match=r'--format openvino needs no_such_converter: pip install "tfrespam\[formats\]'):
+    with pytest.raises(UserError, match=r'`format` openvino needs no_such_converter: pip install "tfrespam\[formats\]'):
         formats.convert(model, folder, SIZE, "openvino")
 
 
-def test_what_a_converter_cannot_do_is_the_users_to_know(model, folder, monkeypatch):
+def test_failures_of_a_converter_are_user_errors(model, folder, monkeypatch):
     def fail(*_):
         raise RuntimeError("\nno kernel for Frobnicate\nline 2")
 
@@ -73,16 +74,16 @@ def test_what_a_converter_cannot_do_is_the_users_to_know(model, folder, monkeypa
         formats.convert(model, folder, SIZE, "litert")
 
 
-def test_a_network_too_large_for_tf2onnx_is_refused_before_memory_is_gone(model, folder, monkeypatch):
+def test_a_network_too_large_for_tf2onnx_is_rejected_before_conversion(model, folder, monkeypatch):
     psutil = pytest.importorskip("psutil")
     pytest.importorskip("tf2onnx")
     free = formats.ONNX_BYTES * sum(weight.numpy().nbytes for weight in model.weights) - 1
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free))
-    with pytest.raises(UserError, match="GiB of memory; 0 GiB are free. Use --format openvino"):
+    with pytest.raises(UserError, match="GiB of memory; 0 GiB are free. Use `format` openvino"):
         formats.convert(model, folder, SIZE, "onnx")
 
 
-def test_side_outputs_are_left_out():
+def test_auxiliary_outputs_are_not_exported():
     image = keras.KerasTensor((1, 4, 4, 1))
     assert formats._named({"deep": None, "probability": image}) == {"probability": image}
     assert formats._named(image) == {"probability": image}

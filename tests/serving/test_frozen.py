@@ -1,4 +1,4 @@
-"""The exported network with constant weights: the same function, another graph."""
+"""The exported network with constant weights computes the same function with another graph."""
 
 import functools
 
@@ -9,8 +9,8 @@ import tensorflow as tf
 from small_model import SIZE, small_model
 
 from tfrespam.models import build_model
-from tfrespam.serving import frozen
-from tfrespam.serving.signatures import export_archive
+from tfrespam.serving.graph import frozen
+from tfrespam.serving.graph.signatures import export_archive
 
 SPEC = tf.TensorSpec([None, 32, 32, 1], tf.float32)
 IMAGES = np.random.default_rng(0).random((3, 32, 32, 1), np.float32)
@@ -18,14 +18,14 @@ IMAGES = np.random.default_rng(0).random((3, 32, 32, 1), np.float32)
 
 @pytest.fixture(scope="module")
 def model():
-    """As after a training: no statistic and no bias is 0 or 1."""
+    """A model as after training: no statistic and no bias is 0 or 1."""
     network, random = build_model("respam_unet", (32, 32, 1), 0.0625), np.random.default_rng(1)
     network.set_weights([weight + random.uniform(0.02, 0.3, weight.shape) if weight.ndim == 1 else weight
                          for weight in network.get_weights()])  # fmt: skip
     return network
 
 
-def test_the_function_is_the_same_and_the_model_unchanged(model):
+def test_freezing_keeps_the_function_and_the_model(model):
     expected = model(IMAGES, training=False)
     call = frozen.freeze(model, functools.partial(model, training=False), SPEC)
     np.testing.assert_allclose(call(tf.constant(IMAGES)), expected, rtol=0, atol=2e-6)
@@ -33,7 +33,7 @@ def test_the_function_is_the_same_and_the_model_unchanged(model):
     np.testing.assert_array_equal(model(IMAGES, training=False), expected)
 
 
-def test_later_changes_of_the_model_do_not_reach_it(model):
+def test_later_changes_of_the_model_do_not_affect_the_frozen_function(model):
     call = frozen.freeze(model, functools.partial(model, training=False), SPEC)
     before, weights = call(tf.constant(IMAGES)).numpy(), model.get_weights()
     model.set_weights([0 * weight for weight in weights])
@@ -42,7 +42,7 @@ def test_later_changes_of_the_model_do_not_reach_it(model):
 
 
 @pytest.mark.parametrize("options", [{"axis": 1}, {"scale": False}, {"center": False}])
-def test_other_kinds_of_batch_normalisation_stay_kerass(options):
+def test_unsupported_batch_normalisation_is_not_folded(options):
     image = keras.Input((32, 32, 1))
     layer = keras.layers.BatchNormalization(moving_mean_initializer="random_normal", **options)
     model = keras.Model(image, layer(image))
@@ -50,8 +50,8 @@ def test_other_kinds_of_batch_normalisation_stay_kerass(options):
     np.testing.assert_allclose(call(tf.constant(IMAGES)), model(IMAGES), rtol=0, atol=1e-6)
 
 
-def test_every_convolution_takes_over_its_normalisation_and_bias(model):
-    """What TensorFlow makes of the graph when it runs."""
+def test_normalisation_and_bias_are_folded_into_every_convolution(model):
+    """Checked in the graph that TensorFlow optimises for running."""
     call = tf.function(frozen.freeze(model, functools.partial(model, training=False), SPEC), input_signature=[SPEC])
     kinds = [node.op for node in optimized(call.get_concrete_function()).node]
     assert kinds.count("Conv2D") == 4  # spatial attention has no bias
@@ -71,7 +71,7 @@ def optimized(function):
 
 
 @pytest.mark.parametrize("limit", [0, frozen.MAX_BYTES])
-def test_heavy_networks_are_exported_with_variables(tmp_path, monkeypatch, limit):
+def test_large_networks_are_exported_with_variables(tmp_path, monkeypatch, limit):
     monkeypatch.setattr(frozen, "MAX_BYTES", limit)
     model = small_model()
     export_archive(model, tmp_path, SIZE)
@@ -84,7 +84,7 @@ def test_heavy_networks_are_exported_with_variables(tmp_path, monkeypatch, limit
     assert stored < frozen.weight_bytes(model) + 1800  # once, and what tells of them
 
 
-def test_kernels_of_16_bits_make_a_smaller_file_and_the_same_network(tmp_path):
+def test_float16_kernels_give_a_smaller_file_and_the_same_network(tmp_path):
     model = build_model("unet", (32, 32, 1), 0.125, batch_normalization=True)
     frozen.round_kernels(model)
     sizes = {}
@@ -97,7 +97,7 @@ def test_kernels_of_16_bits_make_a_smaller_file_and_the_same_network(tmp_path):
     assert sizes[False] - sizes[True] == pytest.approx(0.5 * kernels, rel=0.02)
 
 
-def test_kernels_of_16_bits_are_constants_in_heavy_networks_too(tmp_path, monkeypatch):
+def test_float16_kernels_are_constants_in_large_networks_too(tmp_path, monkeypatch):
     monkeypatch.setattr(frozen, "MAX_BYTES", 0)
     model = small_model()
     frozen.round_kernels(model)
@@ -108,7 +108,7 @@ def test_kernels_of_16_bits_are_constants_in_heavy_networks_too(tmp_path, monkey
     assert not answer.variables
 
 
-def test_rounding_changes_kernels_a_little_and_biases_not_at_all():
+def test_rounding_changes_kernels_slightly_and_biases_not():
     model = small_model()
     model.set_weights([weight + 0.1234567 for weight in model.get_weights()])
     before = model.get_weights()

@@ -3,11 +3,11 @@ import time
 
 import pytest
 
-from tfrespam.serving.inflight import in_order
+from tfrespam.serving.client.inflight import in_order
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
-def test_results_come_in_order_whoever_is_first(concurrency):
+def test_results_are_returned_in_order(concurrency):
     def work(number):
         time.sleep(0.02 if number % 3 == 0 else 0)
         return -number
@@ -16,7 +16,7 @@ def test_results_come_in_order_whoever_is_first(concurrency):
     assert list(in_order(work, [], concurrency)) == []
 
 
-def test_no_more_are_begun_than_may_be_under_way():
+def test_the_number_of_concurrent_calls_is_limited():
     begun, lock, most = [0], threading.Lock(), 0
 
     def work(number):
@@ -30,12 +30,12 @@ def test_no_more_are_begun_than_may_be_under_way():
     assert most <= 4 and begun[0] == 30
 
 
-def test_they_do_run_at_the_same_time():
+def test_calls_run_concurrently():
     together = threading.Barrier(3, timeout=5)
     assert len(list(in_order(lambda _: together.wait(), range(3), 3))) == 3
 
 
-def test_an_error_ends_it_and_begins_nothing_new():
+def test_no_new_calls_are_started_after_an_error():
     begun = []
 
     def work(number):

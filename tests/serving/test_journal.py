@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tfrespam.serving.journal import Journal
+from tfrespam.serving.inference.journal import Journal
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def journal(tmp_path, files=None, **settings):
     return Journal(tmp_path / "out" / ".unfinished", {"model": "m", "box": (1, 2)} | settings, files or {})
 
 
-def test_remembers_what_is_done_as_long_as_nothing_has_changed(tmp_path, picture):
+def test_rows_are_reused_as_long_as_the_file_is_unchanged(tmp_path, picture):
     row = {"file": picture, "name": "ä", "area_px": 5}
     journal(tmp_path).add(picture, row)
     assert journal(tmp_path).row(picture, "ä") == row | {"file": str(picture)}
@@ -26,8 +26,8 @@ def test_remembers_what_is_done_as_long_as_nothing_has_changed(tmp_path, picture
     assert journal(tmp_path).row(picture, "ä") is None
 
 
-def test_a_name_belongs_to_the_file_that_was_last_written_under_it(tmp_path, picture):
-    """Else a picture of one folder would be given the row of another folder's."""
+def test_a_name_belongs_to_the_last_file_written_under_it(tmp_path, picture):
+    """Otherwise an image would get the row of an image of the same name in another folder."""
     other = tmp_path / "b" / "ä.png"
     other.parent.mkdir()
     other.touch()
@@ -38,13 +38,13 @@ def test_a_name_belongs_to_the_file_that_was_last_written_under_it(tmp_path, pic
     assert journal(tmp_path).row(other, "ä") and journal(tmp_path).row(picture, "ä") is None
 
 
-def test_other_settings_begin_anew(tmp_path, picture):
+def test_other_settings_start_a_new_journal(tmp_path, picture):
     journal(tmp_path).add(picture, {"file": picture, "name": "ä"})
     assert journal(tmp_path, model="n").row(picture, "ä") is None
     assert journal(tmp_path).row(picture, "ä") is None  # the other call has written it over
 
 
-def test_a_line_cut_by_a_kill_is_no_line(tmp_path, picture):
+def test_a_truncated_line_is_ignored(tmp_path, picture):
     for name in ("a", "b"):
         other = tmp_path / f"{name}.png"
         other.touch()
@@ -57,7 +57,7 @@ def test_a_line_cut_by_a_kill_is_no_line(tmp_path, picture):
     assert journal(tmp_path).row(picture, "c")
 
 
-def test_nothing_is_left_when_all_is_done(tmp_path, picture):
+def test_the_journal_is_removed_when_all_is_done(tmp_path, picture):
     done = journal(tmp_path)
     done.add(picture, {"file": picture, "name": "ä"})
     done.close()

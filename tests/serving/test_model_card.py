@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from tfrespam.serving.model_card import model_card
+from tfrespam.serving.graph.model_card import model_card
 
 # Mitchell et al. 2019, figure 1
 HEADINGS = ["Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data",
@@ -20,40 +20,70 @@ WHOLE = BARE | {"model": "respam_unet", "width": 0.25, "weights": ["a"], "views"
 
 
 @pytest.mark.parametrize("metadata", [BARE, WHOLE])
-def test_has_the_sections_of_the_paper_each_with_a_text(metadata):
+def test_card_has_all_sections_of_the_model_card_paper(metadata):
     card = model_card(metadata)
     assert re.findall(r"^## (.*)$", card, re.MULTILINE) == HEADINGS
     assert all(section.strip() for section in re.split(r"^## .*$", card, flags=re.MULTILINE))
     assert card.startswith("# Model card: mine, version 3\n") and "None" not in card
 
 
-def test_tells_what_is_known():
+def test_card_contains_the_recorded_facts():
     card = model_card(WHOLE)
-    for fact in ("respam_unet, width 0.25, averaged over flips", "1,234,567", "f" * 64, "has never seen a whole film",
-                 "279 pictures of 139 patients", "copy 0, film 1", "2 patients, 1 films",
+    for fact in ("respam_unet, width 0.25, averaged over four", "1,234,567", "f" * 64, "never trained on whole films",
+                 "279 images of 139 patients", "copy 0, film 1", "2 patients, 1 films",
                  "| Dice | 0.860 | 0.840 to 0.870 |", "| IoU of mass | 0.760 | unknown to unknown |",
                  "Skill 0.410, median coverage 0.234"):  # fmt: skip
         assert fact in card
 
 
-def test_tells_data_set_calibration_and_what_held_out_means():
+def test_card_explains_data_set_calibration_and_held_out_scores():
     calibration = {"temperature": 1.25, "pictures": 9, "patients": 5,
                    "expected_calibration_error": {"before": 0.05, "after": 0.0123}}  # fmt: skip
     card = model_card(WHOLE | {"data": {"dataset": "cbis_ddsm_mass"}, "calibration": calibration,
                                "metrics": {"held out by 5 runs": SCORE}})  # fmt: skip
     assert card.count("  ") == model_card(WHOLE).count("  ")  # no gap where there is no note
     for fact in ("CC BY 3.0", "10.7937/K9/TCIA.2016.7O02S9CY", "digitised", "temperature 1.250",
-                 "9 held-out pictures of 5 patients", "0.0500 before, 0.0123 after", "had not seen its patient"):
+                 "9 held-out images of 5 patients", "0.0500 before, 0.0123 after", "was not trained on its patient"):
         assert fact in card
     assert "Films of 800 pixels." in model_card(WHOLE | {"note": "Films of 800 pixels."})
-    assert "had not seen its patient" not in model_card(WHOLE) and "temperature" not in model_card(WHOLE)
+    assert "was not trained on its patient" not in model_card(WHOLE) and "temperature" not in model_card(WHOLE)
 
 
-def test_says_when_it_does_not_know():
+def test_card_describes_the_crops_of_the_training():
+    assert "square and 1.6 times as wide as the mass is long: in tighter crops its masks are too small" in (
+        model_card(WHOLE))  # fmt: skip
+    augment = {"recrop": 3.0, "context_range": [1.0, 2.4], "off_centre": 0.1, "crop_shape": "any"}
+    card = model_card(WHOLE | {"augment": augment})
+    assert "1 to 2.4 times as wide as the mass is long, square or not, the mass in the middle or off centre" in card
+    assert "- Images: roi, context 1 to 2.4, evaluated at 1.6, 96 pixels" in card
+    assert "too small" not in card
+
+
+def test_card_marks_facts_that_are_not_recorded():
     card = model_card(BARE)
-    assert card.count("Not recorded with this version.") == 2 and "has not been judged as a whole" in card
+    assert card.count("Not recorded with this version.") == 2 and "has not been evaluated as a whole" in card
 
 
-def test_generated_pictures_are_named_as_such():
+def test_card_names_generated_images():
     assert "say nothing about mammograms" in model_card(WHOLE | {"data": {"dataset": "phantom", "view": "roi"}})
     assert "say nothing about mammograms" not in model_card(WHOLE)
+
+
+def test_card_contains_the_detection_scores_of_a_film_network():
+    cell = {"value": 0.742, "ci95": [0.673, 0.813], "score": 0.46}
+    found = {"n_lesions": 279, "ap50_mask": {"value": 0.466, "ci95": [0.396, 0.549]},
+             **{f"iou_{criterion}": {"sensitivity": {"fp_0.5": cell}} for criterion in ("0.1", "0.5")}}  # fmt: skip
+    card = model_card(WHOLE | {"metrics": {"validation": SCORE | {"detection": found}}})
+    assert "Of 279 masses on whole films" in card and "| AP50, masks | 0.466 | 0.396 to 0.549 |" in card
+    assert "| found at 0.5 false positives a film, IoU ≥ 0.1 | 0.742 | 0.673 to 0.813 |" in card
+    assert "Of 279 masses" not in model_card(WHOLE)
+
+
+def test_card_explains_how_candidates_are_made_and_scored():
+    rule = {"threshold": 0.2, "least_area": 2e-4, "least_score": 0.4567}
+    card = model_card(WHOLE | {"candidates": rule})
+    assert "probabilities of at least 0.2 and an area of at least 0.02 % of the image" in card
+    assert "listed if the score is at least 0.457" in card
+    assert "highest probability, not calibrated" in card and "Candidates" not in model_card(WHOLE)
+    card = model_card(WHOLE | {"candidates": rule | {"score_slope": 0.7, "score_intercept": -1.5}})
+    assert "Platt scaling of its highest probability, slope 0.700, intercept -1.500" in card

@@ -2,12 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from tfrespam.data import crop
-from tfrespam.data.phantom_film import draw_film
-from tfrespam.data.phantom_patient import draw_patient
-from tfrespam.errors import UserError
-from tfrespam.serving import region
-from tfrespam.serving.saved_model import Segmentation
+from tfrespam.core.errors import UserError
+from tfrespam.data.phantom.film import draw_film
+from tfrespam.data.phantom.patient import draw_patient
+from tfrespam.serving.inference import region
+from tfrespam.serving.inference.saved_model import Segmentation
 
 
 @pytest.fixture(scope="module")
@@ -17,37 +16,18 @@ def phantom():
     return draw_film(patient.breasts[0], patient.density, "MLO", rng)
 
 
-def test_films_look_like_films_and_crops_around_their_masses_do_not(phantom):
-    film, masses = phantom
-    assert region.looks_like_film(film)
-    assert region.looks_like_film((film >> 8).astype(np.uint8)) and region.looks_like_film(film >> 4)  # any depth
-    for number, mass in enumerate(masses):
-        piece = crop.cut(film, crop.roi_box(mass, str(number), 1.6))
-        assert not region.looks_like_film(crop.resize_image(piece, 2 * region.FILM_SIDE))
-
-
-def test_small_pictures_are_no_films():
-    dark = np.zeros((region.FILM_SIDE, 40), np.uint8)
-    dark[:50] = 200
-    assert region.looks_like_film(dark) and not region.looks_like_film(dark[1:])
-
-
-def test_a_picture_of_one_grey_is_no_film():
-    assert not region.looks_like_film(np.zeros((600, 600), np.uint16))
-
-
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (9, 5, 5, 9), (-1, 0, 5, 5), (0, 0, 31, 5), (0, 0, 5, 41)])
 def test_a_box_must_lie_inside(box):
-    with pytest.raises(UserError, match=r"inside the picture of 30 x 40 pixels. Received: -?\d+ \d+ \d+ \d+"):
+    with pytest.raises(UserError, match=r"inside the image of 30 x 40 pixels. Received: -?\d+ \d+ \d+ \d+"):
         region.around(box, 1.6, (30, 40))
 
 
-def test_around_is_the_training_crop_without_its_shift():
+def test_around_gives_the_training_crop_without_shift():
     assert region.around((10, 10, 20, 16), 2.0, (100, 100)) == (5, 3, 25, 23)
 
 
 @pytest.mark.parametrize("square", [(5, 10, 25, 30), (-4, -6, 36, 34), (20, 30, 40, 50)])
-def test_what_is_pasted_lies_where_it_was_cut(square):
+def test_a_crop_is_pasted_where_it_was_cut(square):
     picture = np.random.default_rng(0).integers(0, 65536, (30, 40)).astype(np.uint16)
     data = region.cut(picture, square)
     part = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from small_model import SIZE, small_model
 
-from tfrespam.errors import UserError
-from tfrespam.serving import saved_model
-from tfrespam.serving.signatures import export_archive
+from tfrespam.core.errors import UserError
+from tfrespam.serving.graph.signatures import export_archive
+from tfrespam.serving.inference import saved_model
 
 
 def fake(folder, number: int):
@@ -27,7 +27,7 @@ def exported(tmp_path_factory):
     return saved_model.load(path.parent)
 
 
-def test_locate_takes_the_highest_number_and_not_the_last_in_the_alphabet(tmp_path):
+def test_locate_takes_the_numerically_highest_version(tmp_path):
     for number in (1, 9, 10):
         fake(tmp_path, number)
     (tmp_path / "11").mkdir()  # empty: not a model
@@ -36,14 +36,14 @@ def test_locate_takes_the_highest_number_and_not_the_last_in_the_alphabet(tmp_pa
     assert saved_model.versions(tmp_path) == [1, 9, 10, 11]
 
 
-def test_locate_says_what_it_expected(tmp_path):
+def test_locate_errors_describe_the_expected_files(tmp_path):
     with pytest.raises(UserError, match="no exported model.*Received: .*missing"):
         saved_model.locate(tmp_path / "missing")
     with pytest.raises(UserError, match="saved_model.pb in it or in a numbered subfolder"):
         saved_model.locate(tmp_path)
 
 
-def test_newest_goes_by_time_over_all_experiments(tmp_path):
+def test_newest_compares_times_over_all_experiments(tmp_path):
     assert saved_model.newest(tmp_path / "missing") is None
     old, new = fake(tmp_path / "a", 7), fake(tmp_path / "b", 1)
     fake(tmp_path / "c", 1).rename(tmp_path / "c" / ".2.partial-x")
@@ -51,7 +51,7 @@ def test_newest_goes_by_time_over_all_experiments(tmp_path):
     assert saved_model.newest(tmp_path) == new
 
 
-def test_unreadable_metadata_is_the_users_to_know(tmp_path):
+def test_unreadable_metadata_is_a_user_error(tmp_path):
     assert saved_model.read_metadata(tmp_path) == {}
     (tmp_path / "metadata.json").write_text("{")
     with pytest.raises(UserError, match="Export the model again"):
@@ -82,7 +82,7 @@ def test_scans_films_given_as_bytes_or_as_arrays(exported):
     assert exported.takes_films and exported.predict_film([]) == []
 
 
-def test_an_export_without_the_film_signature_says_so(exported):
+def test_an_export_without_the_film_signature_is_reported(exported):
     older = saved_model.ExportedModel.__new__(saved_model.ExportedModel)
     older.path, older._loaded = exported.path, SimpleNamespace(signatures={"predict_bytes": None})
     older.metadata = exported.metadata
@@ -91,7 +91,7 @@ def test_an_export_without_the_film_signature_says_so(exported):
         older.predict_film([b""])
 
 
-def test_a_bad_picture_is_a_user_error_with_its_position(exported):
+def test_a_bad_image_is_a_user_error_with_its_position(exported):
     good = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
     with pytest.raises(UserError, match=r"^image_bytes\[1\] not a readable PNG or JPEG \(damaged, or CMYK\)$"):
         exported.predict_bytes([good, b"bad"])

@@ -1,4 +1,4 @@
-"""The files under serving/ against the schemas of what reads them; the official image itself is not at hand."""
+"""The files under serving/ against the schemas of their readers; the official image is not available here."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from config_protos import BatchingParameters, MonitoringConfig, SSLConfig
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from tfrespam.serving.warmup import BATCH_SIZES
+from tfrespam.serving.graph.warmup import BATCH_SIZES
 
 SERVING = Path(__file__).parents[2] / "serving"
 COMPOSE = yaml.safe_load((SERVING / "compose.yaml").read_text())
@@ -60,7 +60,7 @@ def test_compose_services_have_no_privileges_and_a_limit(name):
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_compose_mounts_what_the_server_is_told_to_read(name):
+def test_compose_mounts_the_files_that_the_server_reads(name):
     service = COMPOSE["services"][name]
     mounted = {volume["target"]: volume["source"] for volume in service["volumes"]}
     for flag in service["command"]:
@@ -70,12 +70,20 @@ def test_compose_mounts_what_the_server_is_told_to_read(name):
     assert "/models/tfrespam" in mounted
 
 
-def test_only_the_gpu_variant_batches_and_asks_for_a_gpu():
+def test_only_the_gpu_variant_batches_and_requests_a_gpu():
     flags = {name: " ".join(COMPOSE["services"][name]["command"]) for name in SERVICES}
     assert "--enable_batching=true" in flags["serving-gpu"] and "batching" not in flags["serving"]
     assert COMPOSE["services"]["serving-gpu"]["image"].endswith("-gpu")
     (device,) = COMPOSE["services"]["serving-gpu"]["deploy"]["resources"]["reservations"]["devices"]
     assert device["capabilities"] == ["gpu"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_servers_allow_32_calls_and_keepalive_pings(name):
+    flags = dict(flag.lstrip("-").split("=", 1) for flag in COMPOSE["services"][name]["command"])
+    assert int(flags["grpc_max_threads"]) == 32
+    argument, milliseconds = flags["grpc_channel_arguments"].split("=")
+    assert argument == "grpc.http2.min_recv_ping_interval_without_data_ms" and int(milliseconds) == 10_000
 
 
 @pytest.mark.parametrize("name", OBJECTS)
@@ -88,14 +96,14 @@ def test_kubernetes_objects_follow_their_schemas(name, version):
             kubernetes_validate.validate(made | {"no_such_field": 1}, version, strict=True)
 
 
-def test_kubernetes_configuration_is_that_of_the_files():
+def test_kubernetes_config_map_equals_the_files():
     (config,) = [made for made in OBJECTS["common"] if made["kind"] == "ConfigMap"]
     assert config["data"] == {name: (SERVING / name).read_text() for name in config["data"]}
     assert set(config["data"]) == {"models.config", "batching.config", "monitoring.config"}
 
 
 @pytest.mark.parametrize("name", ["cpu", "gpu"])
-def test_kubernetes_pod_has_no_privileges_a_limit_and_probes(name):
+def test_kubernetes_pod_has_no_privileges_but_limits_and_probes(name):
     pod = OBJECTS[name][0]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     security = container["securityContext"]
@@ -109,6 +117,11 @@ def test_kubernetes_pod_has_no_privileges_a_limit_and_probes(name):
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
 
 
+def test_startup_probe_allows_six_times_the_measured_start():
+    probe = OBJECTS["cpu"][0]["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 6 * 19
+
+
 @pytest.mark.parametrize("name", ["cpu", "gpu"])
 def test_kubernetes_and_compose_start_the_server_alike(name):
     (container,) = OBJECTS[name][0]["spec"]["template"]["spec"]["containers"]
@@ -118,14 +131,14 @@ def test_kubernetes_and_compose_start_the_server_alike(name):
     assert service["image"].replace("${TFS_VERSION:-2.21.0}", "2.21.0") == container["image"]
 
 
-def test_service_and_policy_reach_the_pods():
+def test_service_and_network_policy_select_the_pods():
     pods = OBJECTS["cpu"][0]["spec"]["template"]["metadata"]["labels"].items()
     by_kind = {made["kind"]: made["spec"] for made in OBJECTS["common"] if made["kind"] != "ConfigMap"}
     assert by_kind["Service"]["selector"].items() <= pods
     assert by_kind["NetworkPolicy"]["podSelector"]["matchLabels"].items() <= pods
 
 
-def test_tls_patch_adds_what_it_mounts_to_a_container_that_is_there():
+def test_tls_patch_adds_its_mounts_to_an_existing_container():
     patch = yaml.safe_load((SERVING / "kubernetes" / "tls.yaml").read_text())["spec"]["template"]["spec"]
     (container,) = patch["containers"]
     (original,) = OBJECTS["cpu"][0]["spec"]["template"]["spec"]["containers"]
@@ -135,7 +148,7 @@ def test_tls_patch_adds_what_it_mounts_to_a_container_that_is_there():
     assert f"--ssl_config_file=$({variable['name']})" in original["args"]
 
 
-def test_ssl_config_holds_the_files_as_they_are(tmp_path):
+def test_ssl_config_contains_the_files_unchanged(tmp_path):
     pem = "-----BEGIN CERTIFICATE-----\nMIIB\\+/=\n-----END CERTIFICATE-----\n"
     for name in ("server.crt", "server.key", "ca.crt"):
         (tmp_path / name).write_text(pem + name + "\n")

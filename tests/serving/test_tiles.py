@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrespam.serving import tiles
+from tfrespam.serving.graph import tiles
 
 SIDE = 8
 
@@ -14,12 +14,12 @@ def blend(network, picture, interest=None):
     return graph(*tensors).numpy()[..., 0]
 
 
-def test_a_network_that_sees_pixels_alone_is_not_changed_by_tiles():
+def test_tiling_does_not_change_a_pixelwise_network():
     picture = np.random.default_rng(0).random((40, 40))
     np.testing.assert_allclose(blend(tf.square, picture), picture**2, atol=1e-6)
 
 
-def test_is_the_mean_of_the_tiles_weighed_by_a_hann_window():
+def test_tiles_are_averaged_with_a_hann_window():
     """A network that gives each tile one value, against loops over tiles and pixels."""
     picture = np.random.default_rng(1).random((20, 20))
     rise = np.sin(np.pi * (np.arange(SIDE) + 0.5) / SIDE) ** 2
@@ -33,12 +33,12 @@ def test_is_the_mean_of_the_tiles_weighed_by_a_hann_window():
     np.testing.assert_allclose(found, sums / weights, atol=1e-6)
 
 
-def test_one_tile_is_the_networks_answer():
+def test_a_single_tile_gives_the_output_of_the_network():
     picture = np.random.default_rng(2).random((SIDE, SIDE))
     np.testing.assert_allclose(blend(lambda tile: tile / 3, picture), picture / 3, atol=1e-6)
 
 
-def test_the_network_never_sees_more_than_a_chunk_and_only_what_is_of_interest():
+def test_the_network_gets_at_most_a_chunk_of_tiles_in_the_region_of_interest():
     sizes = []
 
     def network(tile):
@@ -54,5 +54,5 @@ def test_the_network_never_sees_more_than_a_chunk_and_only_what_is_of_interest()
 
 
 @pytest.mark.parametrize(("share", "steps"), [(1.0, 4), (0.9, 4), (0.5, 8), (0.16, 25), (0.1, 40), (2.0, 4)])
-def test_a_picture_is_a_whole_number_of_steps_long(share, steps):
+def test_image_length_is_a_whole_number_of_steps(share, steps):
     assert tiles.length(share, SIDE) == steps * SIDE // tiles.STEPS

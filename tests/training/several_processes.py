@@ -1,4 +1,4 @@
-"""Runs of tests/fit_only.py in processes of their own: TensorFlow is given its devices once in a process."""
+"""Run tests/helpers/fit_only.py in separate processes, because TensorFlow configures devices once in a process."""
 
 import contextlib
 import json
@@ -10,12 +10,12 @@ from pathlib import Path
 
 import tiny
 
-SCRIPT = Path(__file__).parents[1] / "fit_only.py"
+SCRIPT = Path(__file__).parents[1] / "helpers" / "fit_only.py"
 
 
 @contextlib.contextmanager
 def started(experiment, workers: int = 1):
-    """The experiment's processes; whichever is left is killed in the end (TensorFlow's workers are deaf to SIGTERM)."""
+    """Start the processes of the experiment; kill them at the end (TensorFlow's workers ignore SIGTERM)."""
     cluster = Cluster(experiment, workers)
     try:
         yield cluster
@@ -26,7 +26,7 @@ def started(experiment, workers: int = 1):
 
 
 class Cluster:
-    """As many processes as workers, which find each other on this machine."""
+    """A cluster of one process per worker on this machine."""
 
     def __init__(self, experiment, workers: int):
         self.options = tiny.options(experiment)
@@ -36,7 +36,7 @@ class Cluster:
             self.start(index)
 
     def start(self, index: int) -> None:
-        """Starts worker `index`, or starts it again."""
+        """Start or restart worker `index`."""
         task = {"cluster": {"worker": self.addresses}, "task": {"type": "worker", "index": index}}
         environment = {**os.environ, "TF_CONFIG": json.dumps(task)} if len(self.addresses) > 1 else os.environ
         process = subprocess.Popen([sys.executable, SCRIPT, *self.options], env=environment, stdout=subprocess.PIPE,
@@ -44,7 +44,7 @@ class Cluster:
         self.processes[index:index + 1] = [process]
 
     def finish(self) -> list[str]:
-        """Waits for all; returns what each has written. All must have succeeded."""
+        """Wait for all processes, which must succeed; return their outputs."""
         told = [process.communicate(timeout=300)[0] for process in self.processes]
         for process, text in zip(self.processes, told, strict=True):
             assert process.returncode == 0, text[-4000:]

@@ -1,4 +1,4 @@
-"""A network and a discriminator in turn, on four pictures."""
+"""Alternate training of a network and a discriminator on four images."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
-from tfrespam.training.adversarial import Adversarial
+from tfrespam.training.objectives.adversarial import Adversarial
 
 RNG = np.random.default_rng(0)
 IMAGES = ops.convert_to_tensor(RNG.random((4, 16, 16, 1), np.float32))
@@ -34,53 +34,53 @@ def cross_entropy(truth, verdict):
     return float(-np.mean(truth * np.log(verdict) + (1 - truth) * np.log(1 - verdict)))
 
 
-def test_validation_tells_both_losses():
+def test_validation_reports_both_losses():
     model = adversarial()
     found = model.evaluate(IMAGES, MASKS, verbose=0, return_dict=True)
-    drawn = model.network(IMAGES)
-    verdict = model.discriminator([IMAGES, drawn])
-    dice = float(get_loss("dice")(MASKS, drawn))
+    generated = model.network(IMAGES)
+    verdict = model.discriminator([IMAGES, generated])
+    dice = float(get_loss("dice")(MASKS, generated))
     assert found["loss"] == pytest.approx(150 * dice + cross_entropy(1, verdict), rel=1e-5)
     expected = (cross_entropy(1, model.discriminator([IMAGES, MASKS])) + cross_entropy(0, verdict)) / 2
     assert found["discriminator_loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_step_moves_both_networks_each_by_its_own_optimizer():
+def test_a_step_updates_both_networks_by_separate_optimizers():
     model = adversarial()
     before = [np.array(weight) for weight in model.weights]
     found = model.train_on_batch(IMAGES, MASKS, return_dict=True)
     assert set(found) == {"loss", "discriminator_loss", "dice", "iou", "miou"}
     moved = {weight.path for weight, old in zip(model.weights, before, strict=True) if np.any(np.array(weight) != old)}
     trained = {w.path for w in (*model.network.trainable_weights, *model.discriminator.trainable_weights)}
-    # a bias in front of batch normalisation has no gradient
+    # a bias before batch normalisation has no gradient
     assert len(trained - moved) <= 1 and moved & {w.path for w in model.discriminator.trainable_weights}
     for optimizer, network in ((model.optimizer, model.network), (model.discriminator_optimizer, model.discriminator)):
         assert int(optimizer.iterations) == 1
         assert len(optimizer.variables) == 2 + 2 * len(network.trainable_weights)
 
 
-def test_without_a_loss_the_network_learns_to_please_the_discriminator():
+def test_without_a_loss_the_network_learns_to_fool_the_discriminator():
     model = adversarial(loss_weight=0.0)
     frozen = [np.array(weight) for weight in model.discriminator.trainable_weights]
     verdict = float(np.mean(model.discriminator([IMAGES, model.network(IMAGES)])))
-    model._teach_discriminator = lambda *_: None
+    model._train_discriminator = lambda *_: None
     for _ in range(30):
         model.train_on_batch(IMAGES, MASKS)
     assert all(np.all(np.array(w) == old) for w, old in zip(model.discriminator.trainable_weights, frozen, strict=True))
     assert float(np.mean(model.discriminator([IMAGES, model.network(IMAGES)]))) > verdict
 
 
-def test_the_discriminator_learns_to_tell_the_masks():
+def test_the_discriminator_learns_to_distinguish_masks():
     model = adversarial(loss_weight=0.0)
-    drawn = model.network(IMAGES)
+    generated = model.network(IMAGES)
     losses = []
     for _ in range(30):
-        model._teach_discriminator(IMAGES, MASKS, drawn)
-        losses.append(float(model._judge(IMAGES, MASKS, drawn, training=True)))
+        model._train_discriminator(IMAGES, MASKS, generated)
+        losses.append(float(model._discriminator_loss(IMAGES, MASKS, generated, training=True)))
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_everything_of_both_networks_is_in_the_weight_file(tmp_path):
+def test_weight_file_contains_both_networks(tmp_path):
     model = adversarial(dropout=0.5)
     for _ in range(3):
         model.train_on_batch(IMAGES, MASKS)

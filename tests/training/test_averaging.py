@@ -23,7 +23,7 @@ def fitted(average, callbacks=(), *, wrap=False, epochs=1, **options):
 
 
 class Weights(keras.callbacks.Callback):
-    """All weights after each step."""
+    """Record all weights after each step."""
 
     def __init__(self):
         super().__init__()
@@ -34,7 +34,7 @@ class Weights(keras.callbacks.Callback):
 
 
 class Look(keras.callbacks.Callback):
-    """The weights before, inside and behind a block that ends with an error."""
+    """Return the weights before, inside and after a block that ends with an error."""
 
     def __init__(self, average):
         super().__init__()
@@ -49,19 +49,19 @@ class Look(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("wrap", [False, True])
-def test_the_average_is_that_of_all_weights_with_a_rising_momentum(wrap):
+def test_average_covers_all_weights_with_a_rising_momentum(wrap):
     steps, average = Weights(), WeightAverage(0.5)
     model, _ = fitted(average, [steps], wrap=wrap, epochs=2, run_eagerly=True)
     expected = built().get_weights()
     for number, weights in enumerate(steps.seen, 1):
         m = min(0.5, (1 + number) / (10 + number))
         expected = [m * old + (1 - m) * new for old, new in zip(expected, weights, strict=True)]
-    assert len(steps.seen) == 14 and len(expected) == 6  # the moving statistics are among them
+    assert len(steps.seen) == 14 and len(expected) == 6  # includes the moving statistics
     for found, value in zip(model.get_weights(), expected, strict=True):  # fit ends with the average in place
         np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-6)
 
 
-def test_behind_the_block_the_bits_are_the_same_also_after_an_error():
+def test_weights_are_restored_exactly_after_the_block():
     average = WeightAverage(0.9)
     look = Look(average)
     fitted(average, [look])
@@ -69,7 +69,7 @@ def test_behind_the_block_the_bits_are_the_same_also_after_an_error():
     assert all((one != other).any() for one, other in zip(look.before, look.inside, strict=True))
 
 
-def test_without_averaging_nothing_is_touched(tmp_path):
+def test_without_averaging_nothing_changes(tmp_path):
     average = WeightAverage(0.0)
     look = Look(average)
     model, _ = fitted(average, [look])
@@ -80,7 +80,7 @@ def test_without_averaging_nothing_is_touched(tmp_path):
     average.restore(tmp_path)
 
 
-def test_validation_is_that_of_the_average():
+def test_validation_uses_the_average():
     model, history = fitted(WeightAverage(0.9))
     expected = np.mean((model.predict(X, verbose=0) - X[:, :1]) ** 2)
     assert history["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
@@ -88,13 +88,13 @@ def test_validation_is_that_of_the_average():
     assert plain["val_loss"][-1] != pytest.approx(expected, rel=1e-3)
 
 
-def test_several_steps_in_one_call_count_as_several():
+def test_several_steps_in_one_call_are_counted():
     average = WeightAverage(0.9)
     fitted(average, steps_per_execution=7)
     assert average.steps == 7
 
 
-def test_a_saved_average_goes_on_where_it_was(tmp_path):
+def test_a_saved_average_is_resumed(tmp_path):
     average = WeightAverage(0.9)
     model, _ = fitted(average)
     average.save(tmp_path)

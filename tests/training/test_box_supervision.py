@@ -1,4 +1,4 @@
-"""Learning from boxes: what the losses see, and what `fit` makes of them."""
+"""Box supervision: inputs of the losses, and training with `fit`."""
 
 import keras
 import numpy as np
@@ -6,19 +6,19 @@ import pytest
 import tiny
 from keras import layers
 
-from tfrespam.affinity import Affinity
-from tfrespam.config import check
-from tfrespam.errors import UserError
+from tfrespam.config_checks import check
+from tfrespam.core.errors import UserError
 from tfrespam.losses import bounding_box, get_loss
+from tfrespam.losses.affinity import Affinity
 from tfrespam.metrics import default_metrics
-from tfrespam.training.box_supervision import BoxSupervision
 from tfrespam.training.fit import compiled
+from tfrespam.training.objectives.box_supervision import BoxSupervision
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((4, 16, 16, 1)).astype("float32")
 MASKS = np.zeros((4, 16, 16, 1), "float32")
 MASKS[:, 3:12, 4:10] = RNG.random((4, 9, 6, 1)) < 0.6
-MASKS[:, 3:12, 4] = MASKS[:, 3:12, 9] = MASKS[:, 3, 4:10] = MASKS[:, 11, 4:10] = 1  # so that all have this box
+MASKS[:, 3:12, 4] = MASKS[:, 3:12, 9] = MASKS[:, 3, 4:10] = MASKS[:, 11, 4:10] = 1  # all masks have this bounding box
 
 
 def supervised(**options):
@@ -31,7 +31,7 @@ def supervised(**options):
     return model
 
 
-def test_the_loss_is_the_projection_and_the_affinity_that_grows():
+def test_loss_is_the_projection_plus_the_growing_affinity():
     model = supervised(affinity=2.0, warmup_epochs=2, contrast=0.7, distance=3)
     probability = model.network(IMAGES)
     projection = float(get_loss("projection", least_fill=0.6)(MASKS, probability))
@@ -42,8 +42,8 @@ def test_the_loss_is_the_projection_and_the_affinity_that_grows():
         assert loss == pytest.approx(projection + strength * pairs, rel=1e-5)
 
 
-def test_masks_of_one_box_train_to_the_same_weights():
-    """The loss sees nothing of a mask but its box."""
+def test_masks_with_the_same_box_give_the_same_weights():
+    """The loss depends only on the bounding box of a mask."""
     trained = []
     for masks in (MASKS, np.array(bounding_box(MASKS))):
         model = supervised()
@@ -54,7 +54,7 @@ def test_masks_of_one_box_train_to_the_same_weights():
     assert any(np.any(a != b) for a, b in zip(trained[0], supervised().get_weights(), strict=True))
 
 
-def test_metrics_are_those_of_the_mask():
+def test_metrics_use_the_mask():
     model = supervised()
     alone = keras.Model(model.network.input, model.network.output)
     alone.compile(loss=get_loss("dice"), metrics=default_metrics())
@@ -62,7 +62,7 @@ def test_metrics_are_those_of_the_mask():
     assert {name: found[name] for name in ("dice", "iou")} == {name: expected[name] for name in ("dice", "iou")}
 
 
-def test_of_all_shapes_in_a_box_the_one_in_the_picture_costs_least():
+def test_the_shape_in_the_image_has_the_lowest_loss():
     y, x = np.mgrid[:48, :48] - 23.5
     shapes = {"disk": np.hypot(y, x) < 16, "box": np.maximum(abs(y), abs(x)) < 16, "diamond": abs(y) + abs(x) < 16,
               "cross": (np.minimum(abs(y), abs(x)) < 3) & (np.maximum(abs(y), abs(x)) < 16),
@@ -77,7 +77,7 @@ def test_of_all_shapes_in_a_box_the_one_in_the_picture_costs_least():
     assert min(costs, key=costs.get) == "disk", costs
 
 
-def test_the_stage_trains_with_it(prepared, data_dir, tmp_path):
+def test_train_supports_the_box_loss(prepared, data_dir, tmp_path):
     experiment = tiny.experiment(tmp_path, data_dir, training__loss="box", augment__rotation_degrees=0.0,
                                  training__loss_options={"affinity": 0.5, "most_fill": 0.8})  # fmt: skip
     check(experiment)
@@ -87,22 +87,22 @@ def test_the_stage_trains_with_it(prepared, data_dir, tmp_path):
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"training__loss_options": {"gamma": 2}}, "affinity, warmup_epochs.*Received: gamma"),
-    ({"training__loss_options": {"distance": 0}}, "distance .* whole number of pixels, from 1 to 31. Received: 0"),
+    ({"training__loss_options": {"distance": 0}}, "distance .* integer number of pixels from 1 to 31. Received: 0"),
     ({"training__loss_options": {"distance": 40}}, "from 1 to 31. Received: 40"),
     ({"training__loss_options": {"distance": 1.5}}, "from 1 to 31. Received: 1.5"),
     ({"training__loss_options": {"contrast": "abc"}}, "must be numbers of 0 or more. Received: .*abc"),
     ({"training__loss_options": {"affinity": -3}}, "must be numbers of 0 or more. Received: .*-3"),
-    ({"model__options": {"side_outputs": True}}, "without side outputs.*boundary1, mask1"),
+    ({"model__options": {"side_outputs": True}}, "without auxiliary outputs.*boundary1, mask1"),
 ])  # fmt: skip
-def test_what_cannot_be_trained_from_boxes_is_refused(data_dir, tmp_path, settings, message):
+def test_invalid_options_and_networks_are_rejected(data_dir, tmp_path, settings, message):
     with pytest.raises(UserError, match=message):
         compiled(tiny.experiment(tmp_path, data_dir, training__loss="box", **settings), 3)
 
 
 @pytest.mark.parametrize("loss", ["box", "projection"])
-def test_boxes_of_turned_masks_are_refused(data_dir, tmp_path, loss):
+def test_rotation_by_small_angles_is_rejected(data_dir, tmp_path, loss):
     turned = tiny.experiment(tmp_path, data_dir, training__loss=loss)
-    with pytest.raises(UserError, match="rotation_degrees 0.*Flips and quarter turns are fine. Received: 10.0 degrees"):
+    with pytest.raises(UserError, match="rotation_degrees` 0.*Flips and quarter turns are fine.*Received: 10.0"):
         check(turned)
     check(tiny.experiment(tmp_path, data_dir, training__loss=loss, augment__rotation_degrees=0.0,
                           augment__quarter_turns=True))  # fmt: skip

@@ -1,4 +1,4 @@
-"""A loss that is no number ends the training, names its lesions, and leaves the last good epoch."""
+"""A NaN loss stops the training with an error that names the lesions; the last good epoch is kept."""
 
 import csv
 
@@ -9,9 +9,9 @@ import tensorflow as tf
 import tiny
 
 from tfrespam.config import AugmentConfig
-from tfrespam.data import pipeline, protocols
-from tfrespam.errors import UserError
-from tfrespam.files import check_seal
+from tfrespam.core.errors import UserError
+from tfrespam.core.files import check_seal
+from tfrespam.data.loading import pipeline, protocols
 from tfrespam.models.stored import load_network
 from tfrespam.training.fit import fit
 from tfrespam.training.recorder import RunRecorder
@@ -19,7 +19,7 @@ from tfrespam.training.recorder import RunRecorder
 
 @pytest.fixture(scope="module")
 def parts(prepared):
-    return protocols.parts(prepared.table, "official")
+    return protocols.splits(prepared.table, "official")
 
 
 def history(folder):
@@ -27,8 +27,8 @@ def history(folder):
         return list(csv.DictReader(file))
 
 
-def test_lesions_of_a_step_are_those_of_the_stream(prepared, parts):
-    """In the second and third epoch as well; pictures are told apart by their pixels."""
+def test_lesions_of_a_step_match_the_data_pipeline(prepared, parts):
+    """In the second and third epoch as well; images are identified by their pixels."""
     chosen, plain = parts["train"], AugmentConfig(rotation_degrees=0.0, flips=False)
     stored = {}
     for lesion, example in zip(prepared.table["lesion_id"][chosen], pipeline.encoded(prepared, chosen), strict=True):
@@ -43,7 +43,7 @@ def test_lesions_of_a_step_are_those_of_the_stream(prepared, parts):
 
 
 class Spoils(keras.callbacks.Callback):
-    """Makes the weights NaN after step `step` of epoch `epoch`, both from 0."""
+    """Set the weights to NaN after step `step` of epoch `epoch`, both counted from 0."""
 
     def __init__(self, epoch, step):
         super().__init__()
@@ -58,41 +58,41 @@ class Spoils(keras.callbacks.Callback):
             kernel.assign(np.nan * kernel)
 
 
-def test_a_lost_training_names_its_lesions_and_keeps_the_last_good_epoch(prepared, parts, data_dir, tmp_path,
+def test_nan_loss_names_the_lesions_and_keeps_the_last_good_epoch(prepared, parts, data_dir, tmp_path,
                                                                         monkeypatch):  # fmt: skip
     experiment = tiny.experiment(tmp_path, data_dir, training__tensorboard_images=0)
     steps = int(parts["train"].sum()) // 3
     with monkeypatch.context() as patch:
         patch.setattr("tfrespam.training.fit.board", lambda *_: [Spoils(1, 1)])
         with pytest.raises(UserError, match=rf"nan in epoch 2, step 3 of {steps}.*Epoch 1, the last good") as lost:
-            fit(experiment, prepared, parts, tmp_path)
+            fit(tiny.run_of(experiment, prepared, parts, tmp_path))
     for step in (1, 2):
         for lesion in pipeline.step_lesions(prepared, parts["train"], 3, experiment.seed, steps + step):
             assert lesion in str(lost.value)
     check_seal(tmp_path / "state")
     assert len(history(tmp_path)) == 1 and np.isfinite(load_network(tmp_path / "best.keras").get_weights()[0]).all()
-    fit(experiment, prepared, parts, tmp_path)  # goes on from there
+    fit(tiny.run_of(experiment, prepared, parts, tmp_path))  # resumes from there
     assert [row["epoch"] for row in history(tmp_path)] == ["1", "2"]
 
 
-def test_weights_spoilt_by_the_last_step_are_not_kept(prepared, parts, data_dir, tmp_path, monkeypatch):
-    """The loss of the epoch's last step is fine, its update is not: only the validation shows it."""
+def test_nan_weights_after_the_last_step_are_not_kept(prepared, parts, data_dir, tmp_path, monkeypatch):
+    """The loss of the epoch's last step is finite, but its update is not; only the validation detects this."""
     last = int(parts["train"].sum()) // 3 - 1
     monkeypatch.setattr("tfrespam.training.fit.board", lambda *_: [Spoils(0, last)])
     with pytest.raises(UserError, match="the validation loss became nan in epoch 1.*No epoch was finished before"):
-        fit(tiny.experiment(tmp_path, data_dir), prepared, parts, tmp_path)
+        fit(tiny.run_of(tiny.experiment(tmp_path, data_dir), prepared, parts, tmp_path))
     assert not (tmp_path / "state").exists() and not (tmp_path / "best.keras").exists()
 
 
 @pytest.mark.parametrize("name", ["state.json", "model.weights.h5", "average.npz", "sha256.json"])
-def test_a_damaged_state_is_refused(prepared, parts, data_dir, tmp_path, name):
+def test_a_damaged_state_is_reported(prepared, parts, data_dir, tmp_path, name):
     experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__ema=0.9,
                                  training__tensorboard_images=0)  # fmt: skip
     if not (tmp_path / "state").exists():
-        fit(experiment, prepared, parts, tmp_path)
+        fit(tiny.run_of(experiment, prepared, parts, tmp_path))
     file = tmp_path / "state" / name
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 8
     file.write_bytes(content)
-    with pytest.raises(UserError, match=r"state is damaged .*best.keras.*train anew"):
+    with pytest.raises(UserError, match=r"state is damaged .*best.keras.*train again"):
         RunRecorder(tmp_path, None).restore(None)

@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrespam.training.fused_adam import fuse_update
+from tfrespam.training.kernels.fused_adam import fuse_update
 
 GRADIENTS = np.random.default_rng(0).normal(size=(5, 6, 4)).astype(np.float32)
 SCHEDULE = keras.optimizers.schedules.CosineDecay(0.0, 10, warmup_target=0.01, warmup_steps=2)
 
 
 def trained(fused, kind=keras.optimizers.Adam, dtype="float32", **options):
-    """A weight and all that the optimizer knows after five steps inside a graph, as `fit` takes them."""
+    """Return a weight and the optimizer's variables after five steps inside a graph, as in `fit`."""
     weight = keras.Variable(np.linspace(-1, 1, 24).reshape(6, 4), dtype=dtype)
     optimizer = kind(SCHEDULE, beta_1=0.8, **options)
     optimizer.build([weight])
@@ -24,18 +24,18 @@ def trained(fused, kind=keras.optimizers.Adam, dtype="float32", **options):
 
 @pytest.mark.parametrize("options", [{}, {"epsilon": 1e-3}, {"global_clipnorm": 0.5}, {"weight_decay": 0.1},
                                      {"kind": keras.optimizers.AdamW, "weight_decay": 0.1}])  # fmt: skip
-def test_weights_and_moments_are_those_of_keras(options):
+def test_weights_and_moments_match_keras(options):
     for fused, unfused in zip(trained(True, **options), trained(False, **options), strict=True):
         np.testing.assert_allclose(fused, unfused, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("options", [{"amsgrad": True}, {"kind": keras.optimizers.Adamax}, {"dtype": "float64"}])
-def test_what_the_kernel_cannot_do_stays_with_keras(options):
+def test_unsupported_options_use_keras(options):
     for fused, unfused in zip(trained(True, **options), trained(False, **options), strict=True):
         np.testing.assert_array_equal(fused, unfused)
 
 
-def test_the_graph_has_one_operation_for_a_weight():
+def test_graph_has_one_operation_a_weight():
     weight = keras.Variable(np.ones((6, 4), np.float32))
     optimizer = keras.optimizers.Adam()
     optimizer.build([weight])
@@ -45,8 +45,8 @@ def test_the_graph_has_one_operation_for_a_weight():
     assert kinds.count("ResourceApplyAdam") == 1 and "Sqrt" not in kinds
 
 
-def test_a_compiled_model_trains_in_half_precision_as_well():
-    """LossScaleOptimizer wraps the optimizer, whose weights are float32."""
+def test_a_compiled_model_trains_in_half_precision():
+    """Under half precision LossScaleOptimizer wraps the optimizer, whose weights are float32."""
     inner = keras.optimizers.Adam(0.1)
     optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=8.0)
     weight = keras.Variable(np.ones(3, np.float32))

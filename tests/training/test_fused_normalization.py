@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfrespam.models import build_model
-from tfrespam.training.fused_normalization import fuse
+from tfrespam.training.kernels.fused_normalization import fuse
 
 X = np.random.default_rng(0).normal(2, 3, (3, 8, 6, 4)).astype(np.float32)
 
@@ -20,7 +20,7 @@ def layer(fused, **options):
 
 
 def step(model):
-    """Output, gradients and weights after one training step."""
+    """Return output, gradients and weights after one training step."""
     with tf.GradientTape() as tape:
         x = tf.constant(X)
         tape.watch(x)
@@ -29,12 +29,12 @@ def step(model):
     return [output, *tape.gradient(loss, [x, *model.trainable_variables]), *model.get_weights()]
 
 
-def test_a_training_step_is_that_of_keras():
+def test_a_training_step_matches_keras():
     for fused, unfused in zip(step(layer(True)), step(layer(False)), strict=True):
         np.testing.assert_allclose(fused, unfused, rtol=2e-5, atol=2e-5 * np.abs(unfused).max())
 
 
-def test_in_bfloat16_a_step_is_as_near_to_that_of_float32_as_keras_own():
+def test_bfloat16_is_as_accurate_as_keras():
     exact, fused, unfused = (step(layer(*options, dtype=policy)) for *options, policy in (
         (True, "float32"), (True, "mixed_bfloat16"), (False, "mixed_bfloat16")))  # fmt: skip
     for truth, ours, keras_own in zip(exact, fused, unfused, strict=True):
@@ -44,7 +44,7 @@ def test_in_bfloat16_a_step_is_as_near_to_that_of_float32_as_keras_own():
         assert np.abs(ours - truth).max() <= 0.03 * scale
 
 
-def test_inference_and_frozen_layers_are_untouched():
+def test_inference_and_frozen_layers_are_unchanged():
     models = [layer(fused) for fused in (True, False)]
     np.testing.assert_array_equal(*(model(X, training=False) for model in models))
     for model in models:
@@ -53,12 +53,12 @@ def test_inference_and_frozen_layers_are_untouched():
 
 
 @pytest.mark.parametrize("options", [{"synchronized": True}, {"axis": 1}, {"scale": False}])
-def test_what_the_kernel_cannot_do_stays_with_keras(options):
+def test_unsupported_options_use_keras(options):
     model = layer(True, **options)
     np.testing.assert_array_equal(model(X, training=True), layer(False, **options)(X, training=True))
 
 
-def test_all_layers_of_a_network_are_found_and_the_file_is_the_same(tmp_path):
+def test_all_layers_are_fused_and_the_saved_file_is_unchanged(tmp_path):
     model = build_model("respam_unet", (32, 32, 1), 0.03125)
     fuse(model)
     found = [each for each in model._flatten_layers() if isinstance(each, keras.layers.BatchNormalization)]

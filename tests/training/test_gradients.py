@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrespam.training.gradients import GradientNorms
+from tfrespam.training.tensorboard.gradients import GradientNorms
 
 
 def fitted(policy="float32", measured=True, clip=None):
@@ -18,7 +18,7 @@ def fitted(policy="float32", measured=True, clip=None):
 
 
 def expected(pictures):
-    """The norms of both steps, by TensorFlow's own tape."""
+    """Compute the norms of both steps with a gradient tape."""
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
     optimizer, norms = keras.optimizers.SGD(0.1), []
@@ -31,7 +31,7 @@ def expected(pictures):
     return norms
 
 
-def test_mean_and_largest_norm_are_those_of_the_steps():
+def test_mean_and_largest_norm_match_the_steps():
     _, norms, pictures = fitted()
     steps = expected(pictures)
     assert norms.result() == pytest.approx({"gradient_norm": np.mean(steps), "gradient_norm_max": max(steps)}, rel=1e-5)
@@ -39,7 +39,7 @@ def test_mean_and_largest_norm_are_those_of_the_steps():
     assert norms.result() == {}
 
 
-def test_measuring_and_clipping_do_not_meet():
+def test_norms_are_measured_before_clipping():
     plain, _, _ = fitted(measured=False, clip=0.01)
     watched, norms, _ = fitted(clip=0.01)
     for first, second in zip(plain.get_weights(), watched.get_weights(), strict=True):
@@ -47,6 +47,6 @@ def test_measuring_and_clipping_do_not_meet():
     assert norms.result()["gradient_norm"] > 0.01
 
 
-def test_a_scaled_loss_is_measured_unscaled():
+def test_norms_exclude_the_loss_scale():
     _, norms, pictures = fitted("mixed_float16")
     assert norms.result()["gradient_norm"] == pytest.approx(np.mean(expected(pictures)), rel=0.02)

@@ -33,7 +33,7 @@ def recorder(folder, model):
     return RunRecorder(folder, average, monitor="val_loss")
 
 
-def test_after_each_epoch_everything_is_on_disk(model, tmp_path):
+def test_every_epoch_is_saved(model, tmp_path):
     run(model, recorder(tmp_path, model), 3)
     assert sorted(os.listdir(tmp_path)) == ["best.keras", "history.csv", "state"]
     with open(tmp_path / "history.csv", newline="") as file:
@@ -44,7 +44,7 @@ def test_after_each_epoch_everything_is_on_disk(model, tmp_path):
     assert [[float(value) for value in row.values()] for row in rows] == [list(row.values()) for row in known]
 
 
-def test_a_restored_model_is_the_one_that_was_left(model, tmp_path):
+def test_a_restored_model_equals_the_saved_one(model, tmp_path):
     run(model, recorder(tmp_path, model), 2)
     keras.utils.set_random_seed(99)
     other = tiny.network((8, 8, 1), dropout=0.5)
@@ -60,18 +60,18 @@ def test_a_restored_model_is_the_one_that_was_left(model, tmp_path):
     assert int(other.optimizer.iterations) == 4
 
 
-def test_a_new_run_starts_at_the_beginning(model, tmp_path):
+def test_a_new_run_starts_at_epoch_zero(model, tmp_path):
     assert recorder(tmp_path, model).restore(model) == 0
 
 
-def test_best_is_the_highest_and_the_earliest_of_equals(tmp_path):
+def test_best_epoch_is_the_earliest_with_the_highest_score(tmp_path):
     made = RunRecorder(tmp_path, WeightAverage(0.0), "x")
     assert made.best is None
     made.history = [{"epoch": epoch, "x": x} for epoch, x in enumerate((0.2, 0.7, 0.3, 0.7), 1)]
     assert made.best["epoch"] == 2
 
 
-def test_best_weights_are_their_average(model, tmp_path):
+def test_best_weights_are_averaged(model, tmp_path):
     run(model, recorder(tmp_path, model), 1)
     best = keras.saving.load_model(tmp_path / "best.keras", compile=False)
     # fit ends with the average in place
@@ -79,7 +79,7 @@ def test_best_weights_are_their_average(model, tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_models_are_written_whole_or_not_at_all(model, tmp_path, monkeypatch):
+def test_models_are_written_atomically(model, tmp_path, monkeypatch):
     save_model(model, tmp_path / "a.keras")
     before = (tmp_path / "a.keras").read_bytes()
 

@@ -1,15 +1,15 @@
-"""Deep supervision through `fit`: a network of one convolution whose outputs are known functions of the picture."""
+"""Deep supervision with `fit`: a network of one convolution whose outputs are known functions of the image."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
 from tfrespam.losses import get_loss, outline
 from tfrespam.metrics import default_metrics
 from tfrespam.models.blocks import without_sides
-from tfrespam.training.side_outputs import SideSupervision
+from tfrespam.training.objectives.side_outputs import SideSupervision
 
 RNG = np.random.default_rng(0)
 IMAGES = ops.convert_to_tensor(RNG.random((4, 16, 16, 1), np.float32))
@@ -31,7 +31,7 @@ def supervised(weights=(1.0,), decay=0.0, steps=2, side_loss="log_dice"):
 
 
 def parts(model):
-    """Loss of the output, of the outline and of the mask's side output."""
+    """Return the losses of the output, of the outline and of the mask's auxiliary output."""
     outputs = model.network(IMAGES)
     side = get_loss("log_dice")
     return (float(get_loss("dice")(MASKS, outputs["probability"])), float(side(outline(MASKS), outputs["boundary1"])),
@@ -39,14 +39,14 @@ def parts(model):
 
 
 @pytest.mark.parametrize("weights, expected", [((1.0,), (1, 1)), ((0.5,), (0.5, 0.5)), ((0.25, 2.0), (0.25, 2))])
-def test_the_loss_is_the_weighted_sum(weights, expected):
+def test_loss_is_the_weighted_sum(weights, expected):
     model = supervised(weights)
     loss = model.evaluate(IMAGES, MASKS, verbose=0, return_dict=True)["loss"]
     main, line, mask = parts(model)
     assert loss == pytest.approx(main + expected[0] * line + expected[1] * mask, rel=1e-5)
 
 
-def test_the_sides_fade_with_the_square_of_the_epochs_left():
+def test_auxiliary_weights_decay_quadratically():
     model = supervised(decay=4, steps=2)
     found = []
     for _ in range(12):
@@ -57,7 +57,7 @@ def test_the_sides_fade_with_the_square_of_the_epochs_left():
     assert model.evaluate(IMAGES, MASKS, verbose=0, return_dict=True)["loss"] == pytest.approx(parts(model)[0])
 
 
-def test_without_decay_they_stay():
+def test_without_decay_auxiliary_weights_are_constant():
     model = supervised()
     model.train_on_batch(IMAGES, MASKS)
     assert model.side_weight() == 1.0
@@ -76,7 +76,7 @@ def test_every_output_learns_and_metrics_keep_their_names():
     assert scores["dice"] == pytest.approx(alone.evaluate(IMAGES, MASKS, verbose=0, return_dict=True)["dice"])
 
 
-def test_side_outputs_can_be_left_behind():
+def test_auxiliary_outputs_can_be_removed():
     model = network()
     alone = without_sides(model)
     assert alone.output_names == ["probability"] and len(alone.weights) == 2
@@ -84,6 +84,6 @@ def test_side_outputs_can_be_left_behind():
     assert without_sides(alone) is alone
 
 
-def test_weights_that_do_not_fit_the_outputs_are_refused():
+def test_a_wrong_number_of_weights_is_rejected():
     with pytest.raises(UserError, match=r"one number, or one for each of boundary1, mask1. Received: \[1.0, 2.0, 3.0"):
         supervised((1.0, 2.0, 3.0))

@@ -1,7 +1,8 @@
-"""Probabilities that mean what they say: of the pixels given 0.7, seven in ten are mass.
+"""Calibration of probabilities by temperature scaling.
 
-A temperature T turns a probability p into sigmoid(logit(p) / T). It changes no ranking and, at the threshold 0.5, no
-mask. Guo et al. 2017, "On Calibration of Modern Neural Networks", ICML, arXiv 1706.04599.
+Probabilities are calibrated if, among pixels with probability 0.7, 70 % are mass. A temperature T maps a probability p
+to sigmoid(logit(p) / T). It changes neither the ranking of pixels nor, at the threshold 0.5, the mask. Guo et al. 2017,
+"On Calibration of Modern Neural Networks", ICML, arXiv 1706.04599.
 """
 
 from typing import NamedTuple
@@ -9,17 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-TEMPERATURES = 0.05, 20.0  # where a temperature is looked for
-_EPSILON = 1e-6  # float32 sigmoids end at 0 and 1; a logit must not
+TEMPERATURES = 0.05, 20.0  # search range of the temperature
+_EPSILON = 1e-6  # float32 sigmoids reach 0 and 1, whose logits are infinite
 
 
 class Reliability(NamedTuple):
-    """Pixels by their probability, in bins of equal width.
+    """Reliability diagram: pixels by their probability, in bins of equal width.
 
     Args:
-        probability: (B,) mean probability of each bin's pixels; NaN where it has none.
-        frequency: (B,) share of them that is mass; NaN where it has none.
-        pixels: (B,) how many they are.
+        probability: (B,) mean probability of each bin's pixels; NaN for an empty bin.
+        frequency: (B,) share of the bin's pixels that are mass; NaN for an empty bin.
+        pixels: (B,) number of pixels.
     """
 
     probability: np.ndarray
@@ -34,34 +35,34 @@ class Reliability(NamedTuple):
 
 
 def cross_entropy(probability: np.ndarray, mask: np.ndarray, temperature: float = 1.0) -> float:
-    """Mean over pixels of -log of the probability given to what is there, after the temperature."""
+    """Compute the binary cross-entropy, mean over pixels, after temperature scaling."""
     probability, mask = _flat(probability, mask)
     return _cross_entropy(_logit(probability), mask, temperature)
 
 
 def fit_temperature(probability: np.ndarray, mask: np.ndarray) -> float:
-    """The temperature with the least cross-entropy, within `TEMPERATURES`.
+    """Fit the temperature that minimises the cross-entropy, within `TEMPERATURES`.
 
     Args:
-        probability: Any shape, in [0, 1]: of pictures that the network was not trained on.
-        mask: The same shape, 0 or not.
+        probability: Any shape, in [0, 1], predicted for images that the network was not trained on.
+        mask: The same shape, 0 or nonzero.
 
     Raises:
-        ValueError: No pixels, or all of them or none are mass: any temperature could be made to look right.
+        ValueError: No pixels, or only pixels of one class: the optimum is then at an end of the range.
     """
     probability, mask = _flat(probability, mask)
     if not 0 < mask.sum() < mask.size:
-        raise ValueError("A temperature is fitted to pixels of both kinds. "
+        raise ValueError("Fitting a temperature requires pixels of both classes. "
                          f"Received: {mask.size} pixels, {int(mask.sum())} of them mass")
     logit = _logit(probability)
     low, high = np.log(TEMPERATURES)
-    found = optimize.minimize_scalar(lambda t: _cross_entropy(logit, mask, np.exp(t)), bounds=(low, high),
-                                     method="bounded", options={"xatol": 1e-4})  # fmt: skip
-    return float(np.exp(found.x))
+    result = optimize.minimize_scalar(lambda t: _cross_entropy(logit, mask, np.exp(t)), bounds=(low, high),
+                                      method="bounded", options={"xatol": 1e-4})  # fmt: skip
+    return float(np.exp(result.x))
 
 
 def apply_temperature(probability: np.ndarray, temperature: float) -> np.ndarray:
-    """sigmoid(logit(probability) / temperature), in the type of `probability`."""
+    """Compute sigmoid(logit(probability) / temperature), in the dtype of `probability`."""
     return special.expit(_logit(probability) / temperature).astype(probability.dtype)
 
 

@@ -1,8 +1,8 @@
-"""Overlap scores of binary masks from their pixel counts: per image, or pooled over the pixels of all images.
+"""Overlap scores of binary masks from pixel counts: per image, or pooled over the pixels of all images.
 
-Scores that divide 0 by 0 follow one rule (`_ratio`): 1 when reference and prediction agree in every pixel, else 0.
-So an empty prediction of an empty reference scores 1 in everything; an empty prediction of a mass has precision 0,
-and a false alarm in an empty picture sensitivity 0. No image ever drops out of a mean.
+Scores that divide 0 by 0 follow one rule (`_ratio`): 1 if reference and prediction agree in every pixel, else 0. An
+empty prediction for an empty reference therefore scores 1 in all scores; an empty prediction for a mass has precision
+0, and a false positive in an empty image has sensitivity 0. No image is ever excluded from a mean.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Counts(NamedTuple):
-    """Pixels of each kind, int64: shape (N,) per image, () when pooled. Every score of this module takes one."""
+    """Confusion counts of pixels, int64: shape (N,) per image, () when pooled. Input of all scores of this module."""
 
     tp: np.ndarray
     fp: np.ndarray
@@ -20,21 +20,21 @@ class Counts(NamedTuple):
     tn: np.ndarray
 
     def pooled(self) -> "Counts":
-        """The counts of all images together: large masses then weigh more than small ones."""
+        """Sum the counts of all images; large masses then weigh more than small ones."""
         return Counts(*(np.sum(count) for count in self))
 
 
 def binarise(probability: np.ndarray, threshold: float = 0.5) -> np.ndarray:
-    """Where the probability reaches the threshold; the only place that says so is this (and `tfrespam.metrics`)."""
+    """Threshold probabilities, probability >= threshold; only this function and `tfrespam.metrics` do this."""
     return np.asarray(probability) >= threshold
 
 
 def count_pixels(reference: np.ndarray, prediction: np.ndarray) -> Counts:
-    """Counts per image.
+    """Count true and false positive and negative pixels of each image.
 
     Args:
         reference: Masks (N, H, W) or (N, H, W, 1), bool or 0 and nonzero.
-        prediction: Masks of the same shape; probabilities go through `binarise` first.
+        prediction: Masks of the same shape; apply `binarise` to probabilities first.
 
     Examples:
         >>> counts = count_pixels(np.array([[[1, 1, 0, 0]]]), np.array([[[0, 1, 1, 0]]]))
@@ -64,47 +64,47 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray, counts: Counts) -> np
 
 
 def dice(counts: Counts) -> np.ndarray:
-    """2 TP / (2 TP + FP + FN)."""
+    """Dice coefficient of the mass, 2 TP / (2 TP + FP + FN)."""
     return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn, counts)
 
 
 def dice_background(counts: Counts) -> np.ndarray:
-    """2 TN / (2 TN + FP + FN)."""
+    """Dice coefficient of the background, 2 TN / (2 TN + FP + FN)."""
     return _ratio(2 * counts.tn, 2 * counts.tn + counts.fp + counts.fn, counts)
 
 
 def dice_two_class(counts: Counts) -> np.ndarray:
-    """Mean of the Dice of mass and of background."""
+    """Mean of the Dice coefficients of mass and background."""
     return (dice(counts) + dice_background(counts)) / 2
 
 
 def iou(counts: Counts) -> np.ndarray:
-    """TP / (TP + FP + FN)."""
+    """Intersection over union of the mass, TP / (TP + FP + FN)."""
     return _ratio(counts.tp, counts.tp + counts.fp + counts.fn, counts)
 
 
 def iou_background(counts: Counts) -> np.ndarray:
-    """TN / (TN + FP + FN)."""
+    """Intersection over union of the background, TN / (TN + FP + FN)."""
     return _ratio(counts.tn, counts.tn + counts.fp + counts.fn, counts)
 
 
 def miou(counts: Counts) -> np.ndarray:
-    """Mean of the IoU of mass and of background."""
+    """Mean of the IoU of mass and background."""
     return (iou(counts) + iou_background(counts)) / 2
 
 
 def precision(counts: Counts) -> np.ndarray:
-    """TP / (TP + FP)."""
+    """Precision, TP / (TP + FP)."""
     return _ratio(counts.tp, counts.tp + counts.fp, counts)
 
 
 def sensitivity(counts: Counts) -> np.ndarray:
-    """TP / (TP + FN)."""
+    """Sensitivity (recall), TP / (TP + FN)."""
     return _ratio(counts.tp, counts.tp + counts.fn, counts)
 
 
 def specificity(counts: Counts) -> np.ndarray:
-    """TN / (TN + FP)."""
+    """Specificity, TN / (TN + FP)."""
     return _ratio(counts.tn, counts.tn + counts.fp, counts)
 
 

@@ -1,30 +1,31 @@
-"""Dense-CRF post-processing: the mask drawn along grey-value edges (Kraehenbuehl and Koltun, 2011, arXiv 1210.5644).
+"""Dense-CRF post-processing: align the mask with grey-value edges (Kraehenbuehl and Koltun, 2011, arXiv 1210.5644).
 
-With the constants of DS U-Net's code (Ravitha Rajalakshmi et al., 2021, doi 10.1002/ima.22516) through the library that
-it uses, in a maintained fork: `pydensecrf2` (MIT), the extra `crf`. It comes as source, so installing it needs a C++
-compiler. The published grey-value reach of 0.001 joins pixels of practically equal grey only: what the CRF then does is
-to smooth the mask, and to raise every probability by 0.1.
+The constants are those of DS U-Net's code (Ravitha Rajalakshmi et al., 2021, doi 10.1002/ima.22516), and the library is
+a maintained fork of the one it uses: `pydensecrf2` (MIT), the extra `crf`. It is distributed as source, so installing
+it needs a C++ compiler. The published grey-value standard deviation of 0.001 connects only pixels of practically equal
+grey: with it, the CRF smooths the mask and adds 0.1 to every probability, and hardly does more.
 """
 
 import dataclasses
 
 import numpy as np
 
-from tfrespam.errors import UserError
+from tfrespam.core.errors import UserError
 
 _LEAST = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class DenseCRF:
-    """Mean-field inference of a fully connected CRF of two classes.
+    """Mean-field inference of a fully connected CRF with two classes.
 
     Args:
-        steps: Iterations.
+        steps: Number of iterations.
         raised: Added to the probabilities first.
-        smooth_reach: Standard deviation, in pixels, of the kernel that knows positions only.
-        reach, grey_reach: Those of the kernel that also knows grey values: in pixels, and in grey values of [0, 1].
-        smooth_strength, strength: Weights of both.
+        smooth_reach: Standard deviation, in pixels, of the smoothness kernel, which depends only on positions.
+        reach, grey_reach: Standard deviations of the appearance kernel, which also depends on grey values: in pixels,
+            and in grey values of [0, 1].
+        smooth_strength, strength: Weights of the smoothness and the appearance kernel.
     """
 
     steps: int = 5
@@ -36,7 +37,7 @@ class DenseCRF:
     strength: float = 1.0
 
     def __call__(self, image: np.ndarray, probability: np.ndarray) -> np.ndarray:
-        """The probability (H, W) float32 after inference.
+        """Return the probability (H, W) float32 after inference.
 
         Args:
             image: (H, W), grey values in [0, 1].
@@ -59,34 +60,34 @@ class DenseCRF:
 
 
 class Refined:
-    """An exported model whose probabilities go through a dense CRF.
+    """Exported model whose probabilities are refined by a dense CRF.
 
     Args:
-        exported: `tfrespam.serving.saved_model.ExportedModel`.
-        crf: What they go through.
+        exported: `tfrespam.serving.inference.saved_model.ExportedModel`.
+        crf: The dense CRF.
     """
 
     def __init__(self, exported, crf: DenseCRF):
-        _library()  # a missing one is told before work starts
+        _library()  # report a missing library before work starts
         self.exported, self.crf = exported, crf
         self.metadata = {**exported.metadata, "model": f"{exported.metadata.get('model', '')} + dense CRF"}
 
     def predict_images(self, images: np.ndarray) -> np.ndarray:
-        """As `ExportedModel.predict_images`: (N, H, W, 1) in, (N, H, W, 1) float32 out."""
-        found = self.exported.predict_images(images)
-        pairs = zip(np.asarray(images)[..., 0], found[..., 0], strict=True)
+        """Predict as `ExportedModel.predict_images` does, from (N, H, W, 1) to (N, H, W, 1) float32, and refine."""
+        probabilities = self.exported.predict_images(images)
+        pairs = zip(np.asarray(images)[..., 0], probabilities[..., 0], strict=True)
         return np.stack([self.crf(image, probability) for image, probability in pairs])[..., None]
 
     def scan_images(self, images: np.ndarray) -> np.ndarray:
-        """Raises UserError: the CRF's reaches are in pixels of the network's input, and a scan has several scales."""
-        raise UserError("--postprocessing dense_crf refines crops, or films of a network that was trained on films. "
-                        "This model was trained on crops and scans whole films: judge it on crops")
+        """Raise UserError: the CRF's kernels are in pixels of the network's input, and a scan has several scales."""
+        raise UserError("`postprocessing` dense_crf refines crops, or films of a network that was trained on films. "
+                        "This model was trained on crops and scans whole films: evaluate it on crops")
 
 
 def _library():
     try:
         from pydensecrf import densecrf, utils
     except ImportError:
-        raise UserError('dense-CRF post-processing needs pydensecrf2: pip install "tfrespam[crf]" builds it, for which '
-                        "a C++ compiler must be there") from None  # fmt: skip
+        raise UserError('dense-CRF post-processing needs pydensecrf2: pip install "tfrespam[crf]" builds it, which '
+                        "requires a C++ compiler") from None  # fmt: skip
     return densecrf, utils

@@ -1,4 +1,4 @@
-"""How large a segmented mass is, the way a report states it."""
+"""Size of a segmented mass as radiology reports state it: area and longest diameter."""
 
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ class Extent(NamedTuple):
 
 
 def extent(mask: np.ndarray) -> Extent:
-    """Measures `mask` (H, W) bool.
+    """Measure `mask` (H, W) bool.
 
-    The longest diameter is the largest distance between the centres of two pixels of one connected part, plus one
-    pixel: a single pixel measures 1, a row of n pixels n. Of several parts the longest counts; the gap between two
-    masses is no diameter.
+    The longest diameter is the largest distance between the centres of two pixels of one connected component, plus one
+    pixel: a single pixel measures 1, a row of n pixels n. With several components the longest one counts; the distance
+    between two masses is not a diameter.
 
     Examples:
         >>> extent(np.array([[0, 1, 1, 1], [0, 0, 0, 0]], bool))
@@ -29,6 +29,6 @@ def extent(mask: np.ndarray) -> Extent:
 
 
 def _longest_diameter(contour: np.ndarray) -> float:
-    """The two farthest points of a set are corners of its convex hull, so only those are compared."""
+    """Measure one component; the two farthest points of a set are vertices of its convex hull, so only those count."""
     corners = cv2.convexHull(contour)[:, 0].astype(np.float64)
     return float(np.linalg.norm(corners[:, None] - corners[None], axis=-1).max()) + 1

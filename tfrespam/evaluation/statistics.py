@@ -1,8 +1,8 @@
-"""Intervals and tests for scores of images of which several belong to one patient.
+"""Confidence intervals and tests for scores of images, with several images a patient.
 
-Images of one patient are not independent: the bootstrap draws patients with replacement and takes all their images
-(cluster bootstrap, Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x), and the Wilcoxon test compares one
-mean difference a patient. A value that is NaN is left out, as if its image did not exist; in a pair, both values are.
+Images of one patient are not independent. The bootstrap therefore draws patients with replacement and takes all their
+images (cluster bootstrap, Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x), and the Wilcoxon test uses one
+mean difference a patient. NaN values are excluded, as if their images did not exist; in a pair, both values are.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from scipy import stats
 
 
 class Interval(NamedTuple):
-    """A percentile interval; NaN at both ends when there is no value at all."""
+    """Percentile interval; NaN at both ends without any value."""
 
     low: float
     high: float
 
 
 class Difference(NamedTuple):
-    """Mean of first minus second, and its interval."""
+    """Mean difference (first minus second) and its interval."""
 
     mean: float
     low: float
@@ -29,23 +29,23 @@ class Difference(NamedTuple):
 
 def bootstrap_means(values: Sequence[float], patients: Sequence[str], weights: Sequence[float] | None = None,
                     resamples: int = 2000, seed: int = 0) -> np.ndarray:
-    """sum(values) / sum(weights) in every resample of the patients.
+    """Compute sum(values) / sum(weights) in every bootstrap resample of the patients.
 
     Args:
-        values: (N,), one an image. For a pooled score: its numerator, such as 2 TP of Dice.
-        patients: (N,), the patient of each image. The same patients and seed give the same resamples, so means of
-            two models can be subtracted resample by resample.
+        values: (N,), one an image. For a pooled score: its numerator, such as 2 TP for Dice.
+        patients: (N,), the patient of each image. The same patients and seed give the same resamples, so that means
+            of two models can be subtracted resample by resample.
         weights: (N,), all 1 for a mean over images. For a pooled score: its denominator.
         resamples: Number of resamples.
-        seed: Seed of the draws.
+        seed: Seed of the random draws.
 
     Returns:
-        (resamples,); NaN where a resample holds no value.
+        (resamples,); NaN for a resample without any value.
     """
     values = np.asarray(values, dtype=float)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=float)
     if not values.shape == weights.shape == (len(patients),):
-        raise ValueError("Values, weights and patients must be equally many. "
+        raise ValueError("Values, weights and patients must have the same length. "
                          f"Received: {values.shape}, {weights.shape} and {len(patients)}")
     if not len(patients):
         return np.full(resamples, np.nan)
@@ -68,7 +68,7 @@ def _percentiles(means: np.ndarray, confidence: float) -> Interval:
 
 def patient_bootstrap(values: Sequence[float], patients: Sequence[str], weights: Sequence[float] | None = None,
                       resamples: int = 2000, seed: int = 0, confidence: float = 0.95) -> Interval:
-    """Percentile interval of the mean over images, or of the pooled score (see `bootstrap_means`)."""
+    """Compute the percentile interval of the mean over images, or of the pooled score (see `bootstrap_means`)."""
     return _percentiles(bootstrap_means(values, patients, weights, resamples, seed), confidence)
 
 
@@ -82,7 +82,7 @@ def _paired(first: Sequence[float], second: Sequence[float], patients: Sequence[
 
 def paired_bootstrap_difference(first: Sequence[float], second: Sequence[float], patients: Sequence[str],
                                 resamples: int = 2000, seed: int = 0, confidence: float = 0.95) -> Difference:
-    """Mean over images of `first` minus `second`, values of the same images under two models, with its interval."""
+    """Compute the mean over images of `first` minus `second` and its interval, for two models on the same images."""
     difference = _paired(first, second, patients)
     known = difference[~np.isnan(difference)]
     mean = float(known.mean()) if known.size else float("nan")
@@ -90,7 +90,7 @@ def paired_bootstrap_difference(first: Sequence[float], second: Sequence[float],
 
 
 def paired_wilcoxon(first: Sequence[float], second: Sequence[float], patients: Sequence[str]) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test on the patients' mean differences; 1 when all of them are 0."""
+    """Compute the two-sided p of Wilcoxon's signed-rank test on the patients' mean differences; 1 if all are 0."""
     difference = _paired(first, second, patients)
     known = ~np.isnan(difference)
     names, owner = np.unique(np.asarray(patients)[known], return_inverse=True)
@@ -99,10 +99,12 @@ def paired_wilcoxon(first: Sequence[float], second: Sequence[float], patients: S
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Adjusted p values that keep the chance of any false alarm at the level (Holm 1979, Scand. J. Statist. 6:65).
+    """Adjust p values for multiple testing by Holm's method, which controls the family-wise error rate.
+
+    Holm 1979, Scand. J. Statist. 6:65.
 
     Returns:
-        (n,), in the order given: with p sorted upwards, the running maximum of (n - rank) p, at most 1.
+        (n,), in the order of the input: for p in ascending order, the running maximum of (n - rank) p, at most 1.
     """
     p_values = np.asarray(p_values, dtype=float)
     order = np.argsort(p_values)

@@ -1,7 +1,7 @@
-"""From references and probabilities to per_image.csv and summary.json.
+"""Scores of images and their summary: the contents of per_image.csv and summary.json.
 
-Every number of a summary can be computed again from the rows; nothing is rounded. A mean over images leaves out NaN,
-which only the distances hold: of an image where one mask is empty and the other is not.
+Every number of a summary can be recomputed from the rows; nothing is rounded. A mean over images excludes NaN, which
+occurs only in the distances, if exactly one of the two masks is empty.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +22,12 @@ CONTEXT = ("model", "experiment", "dataset", "protocol", "split", "threshold", "
 
 
 def image_scores(reference: np.ndarray, probability: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
-    """All scores, pixel counts and the coverage (share of the pixels that are mass) of one image.
+    """Compute all scores, pixel counts and the coverage (share of the pixels that are mass) of one image.
 
     Args:
         reference: Mask (H, W), bool or 0 and nonzero.
         probability: (H, W), in [0, 1].
-        threshold: Least probability that counts as mass.
+        threshold: Lowest probability that counts as mass.
     """
     prediction = confusion.binarise(probability, threshold)
     counts = confusion.count_pixels(np.asarray(reference)[None], prediction[None])
@@ -40,15 +40,15 @@ def image_scores(reference: np.ndarray, probability: np.ndarray, threshold: floa
 
 def per_image_rows(table: Mapping[str, np.ndarray], pairs: Iterable[tuple[np.ndarray, np.ndarray]],
                    threshold: float = 0.5) -> list[dict[str, Any]]:
-    """One row an image, for per_image.csv; images are read one at a time.
+    """Compute the rows of per_image.csv, one an image; images are read one at a time.
 
     Args:
-        table: Columns (N,) of facts about the images; those in `METADATA` are passed on, patient_id is needed.
+        table: Columns (N,) of metadata of the images; those in `METADATA` are copied, patient_id is required.
         pairs: Reference (H, W) and probability (H, W) of each image, in the table's order.
-        threshold: Least probability that counts as mass.
+        threshold: Lowest probability that counts as mass.
 
     Raises:
-        ValueError: The table has no patient_id, or it and `pairs` are not equally long.
+        ValueError: The table has no patient_id, or its length differs from that of `pairs`.
     """
     if "patient_id" not in table:
         raise ValueError(f"The table of images must have a column patient_id. Received: {', '.join(table)}")
@@ -60,18 +60,18 @@ def per_image_rows(table: Mapping[str, np.ndarray], pairs: Iterable[tuple[np.nda
 
 def summarise(rows: Sequence[Mapping[str, Any]], trivial: Mapping[str, float], context: Mapping[str, Any],
               resamples: int = 2000) -> dict[str, Any]:
-    """The content of summary.json.
+    """Compute the content of summary.json.
 
     Args:
-        rows: From `per_image_rows`, or per_image.csv read again (text is converted).
-        trivial: From `tfrespam.evaluation.trivial.trivial_dice` on the same images.
-        context: What the images do not tell: exactly the keys `CONTEXT`.
+        rows: Result of `per_image_rows`, or the rows of per_image.csv (text is converted).
+        trivial: Result of `tfrespam.evaluation.trivial.trivial_dice` on the same images.
+        context: Values that do not follow from the images, with exactly the keys `CONTEXT`.
         resamples: Bootstrap resamples of the patients for the 95 % intervals.
 
     Returns:
-        "metrics" holds, for each overlap score, its mean over images ("image"), that mean's interval ("image_ci95")
+        "metrics" has, for each overlap score, its mean over images ("image"), the interval of that mean ("image_ci95")
         and the score of all pixels together ("pooled"); for each distance the first two, and "n_images", the number
-        of images that have it. "coverage" is the median over images.
+        of images where it is defined. "coverage" is the median over images.
 
     Raises:
         ValueError: No rows, or a key of `context` is missing or unknown.
@@ -97,6 +97,13 @@ def summarise(rows: Sequence[Mapping[str, Any]], trivial: Mapping[str, float], c
     return {key: numbers[key] if key in numbers else context[key] for key in order}
 
 
+def mean_scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Mean over images of each overlap score and distance, by name; NaN where no image has the distance."""
+    columns = {name: _column(rows, name) for name in (*confusion.SCORES, *DISTANCES)}
+    known = {name: values[~np.isnan(values)] for name, values in columns.items()}
+    return {name: float(values.mean()) if values.size else float("nan") for name, values in known.items()}
+
+
 def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     return np.array([float(row[name]) for row in rows])
 
@@ -117,3 +124,10 @@ def _distances(rows: Sequence[Mapping[str, Any]], patients: Sequence[str], resam
     columns = {name: _column(rows, name) for name in DISTANCES}
     return {name: {**_mean(values, patients, resamples), "n_images": int(np.count_nonzero(~np.isnan(values)))}
             for name, values in columns.items()}
+
+
+def shortened(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the part of a summary that an exported model's metadata and card hold."""
+    kept = ("dataset", "protocol", "n_images", "n_patients", "threshold", "coverage", "metrics", "trivial", "skill",
+            "leak_audit", "detection")  # fmt: skip
+    return {key: summary[key] for key in kept if key in summary}

@@ -1,14 +1,16 @@
-"""How far apart the outlines of two masks are, in pixels.
+"""Surface distances between two masks, in pixels: HD95, ASSD and NSD.
 
-The outline of a mask is the mask without its erosion by a cross of 5 pixels (4 neighbours); what lies outside the
-picture counts as background, so a mass that is cut by the edge of the picture has an outline there. Distances are
-Euclidean, from the centre of each outline pixel to the nearest one of the other outline, in both directions.
+The outline of a mask is the mask without its erosion by a cross of 5 pixels (4 neighbours). Pixels outside the image
+count as background, so a mass that the edge of the image cuts has an outline there. Distances are Euclidean, from the
+centre of each outline pixel to the nearest one of the other outline, in both directions.
 
-* hd95: the 95th percentile of each direction, then the larger one (Huttenlocher 1993, doi 10.1109/34.232073).
-* assd: the mean over the pixels of both outlines together.
-* nsd: the share of the pixels of both outlines within a tolerance of the other (Nikolov 2021, doi 10.2196/26151).
+* hd95: Hausdorff distance at the 95th percentile: that percentile of each direction, then the larger one (Huttenlocher
+  1993, doi 10.1109/34.232073).
+* assd: average symmetric surface distance: the mean over the pixels of both outlines together.
+* nsd: normalised surface Dice: the share of the pixels of both outlines within a tolerance of the other outline
+  (Nikolov 2021, doi 10.2196/26151).
 
-Two empty masks: distances 0, nsd 1. One empty mask: it has no outline to be far from, so distances are NaN; nsd is 0.
+Two empty masks: distances 0, nsd 1. One empty mask: it has no outline, so distances are NaN; nsd is 0.
 """
 
 import numpy as np
@@ -16,7 +18,7 @@ from scipy import ndimage, spatial
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
-    """Positions (n, 2) of the outline pixels of a mask (H, W); cropping the mask to its box changes nothing."""
+    """Return the positions (n, 2) of the outline pixels of a mask (H, W), computed within its bounding box."""
     mask = np.asarray(mask) != 0
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
@@ -26,18 +28,21 @@ def outline(mask: np.ndarray) -> np.ndarray:
 
 
 def outline_distances(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of each outline pixel of the one mask (H, W) to the other outline, both ways. No mask may be empty."""
+    """Compute the distance of each outline pixel of one mask (H, W) to the other outline, in both directions.
+
+    No mask may be empty.
+    """
     first, second = outline(reference), outline(prediction)
     return spatial.KDTree(second).query(first)[0], spatial.KDTree(first).query(second)[0]
 
 
 def surface_scores(reference: np.ndarray, prediction: np.ndarray, tolerance: float = 2.0) -> dict[str, float]:
-    """The three scores of one image.
+    """Compute the three scores of one image.
 
     Args:
         reference: Mask (H, W), bool or 0 and nonzero.
         prediction: Mask (H, W).
-        tolerance: Pixels within which two outlines agree.
+        tolerance: Largest distance, in pixels, at which outlines agree (for nsd).
 
     Returns:
         "hd95", "assd" in pixels, "nsd" in [0, 1].
@@ -53,10 +58,10 @@ def surface_scores(reference: np.ndarray, prediction: np.ndarray, tolerance: flo
         return {"hd95": 0.0, "assd": 0.0, "nsd": 1.0}
     if not all(present):
         return {"hd95": float("nan"), "assd": float("nan"), "nsd": 0.0}
-    there, back = outline_distances(reference, prediction)
-    both = np.concatenate([there, back])
+    forward, backward = outline_distances(reference, prediction)
+    both = np.concatenate([forward, backward])
     return {
-        "hd95": float(max(np.percentile(there, 95), np.percentile(back, 95))),
+        "hd95": float(max(np.percentile(forward, 95), np.percentile(backward, 95))),
         "assd": float(both.mean()),
         "nsd": float(np.mean(both <= tolerance)),
     }

@@ -1,4 +1,4 @@
-"""Max-pooling that remembers where each maximum was: SegNet's encoder."""
+"""Max-pooling with argmax indices, as in SegNet's encoder."""
 
 import keras
 from keras import ops
@@ -6,14 +6,14 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class ArgmaxPooling2D(keras.layers.Layer):
-    """2x2 max-pooling with stride 2 that also gives the place of each maximum (Badrinarayanan et al., 2017).
+    """2x2 max-pooling with stride 2 that also returns the index of each maximum (Badrinarayanan et al., 2017).
 
-    The place is counted inside the window: 0 and 1 in its upper row, 2 and 3 in the lower one; of equal values the
-    first. Gradients go to that place alone. Made of reshapes and comparisons, so that XLA compiles it and any number
-    of devices gives the same bits, which `tf.nn.max_pool_with_argmax` does not offer.
+    The index counts inside the window: 0 and 1 are its upper row, 2 and 3 the lower one; among equal values the first
+    is taken. The gradient flows only to that pixel. The layer consists of reshapes and comparisons, so that XLA can
+    compile it and the result is bitwise equal on any number of devices; `tf.nn.max_pool_with_argmax` offers neither.
 
     Input shape: (N, H, W, C), H and W even.
-    Output: maxima (N, H / 2, W / 2, C), and their places, int32 of the same shape.
+    Output: maxima (N, H / 2, W / 2, C), and their indices, int32 of the same shape.
     """
 
     def build(self, input_shape):

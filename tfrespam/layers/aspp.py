@@ -1,4 +1,4 @@
-"""Atrous spatial pyramid pooling, as Connected-UNets use it."""
+"""Atrous spatial pyramid pooling (ASPP), as in Connected-UNets."""
 
 import keras
 
@@ -7,10 +7,10 @@ from tfrespam.layers.conv_unit import ConvUnit
 
 @keras.saving.register_keras_serializable("tfrespam")
 class ASPP(keras.layers.Layer):
-    """3x3 convolutions of several dilation rates side by side, batch normalisation, their sum, a 1x1 convolution.
+    """Parallel 3x3 convolutions of several dilation rates with batch normalisation, summed, then a 1x1 convolution.
 
-    After Baccouche et al., npj Breast Cancer 7:151 (2021), who add the branches instead of stacking them. A branch
-    whose rate is not below the map's side sees no neighbour at all: on a 14 x 14 map, rate 18 is a 1x1 convolution.
+    After Baccouche et al., npj Breast Cancer 7:151 (2021), who add the branches instead of concatenating them. A branch
+    whose rate is at least the side of the map covers no neighbour: on a 14 x 14 map, rate 18 is a 1x1 convolution.
 
     Args:
         filters: Channels of every branch and of the output.

@@ -1,4 +1,4 @@
-"""The attention modules that can close an encoder stage, by name."""
+"""Attention modules for the end of an encoder stage, by name."""
 
 from tfrespam.layers.gated_projection import GATES, GatedProjection
 from tfrespam.layers.pam import PAM
@@ -7,7 +7,10 @@ ATTENTIONS = ("pam", *GATES)
 
 
 def build_attention(attention, options, strides=1, **kwargs):
-    """The layer `attention` of ATTENTIONS. Of PAM's `options` the others heed "reduction" and "fusion" (the width)."""
+    """Build the attention layer named `attention`, one of ATTENTIONS.
+
+    PAM takes all `options`; the other layers use only "reduction", and "fusion" for the width of the output.
+    """
     if attention == "pam":
         return PAM(**options, strides=strides, **kwargs)
     halve = options.get("fusion", "add") == "add"

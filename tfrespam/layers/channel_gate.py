@@ -1,4 +1,4 @@
-"""Which channels matter: one weight in (0, 1) for each channel of each picture."""
+"""Channel attention: one weight in (0, 1) for each channel of each image."""
 
 import keras
 from keras import ops
@@ -17,10 +17,10 @@ class ChannelGate(keras.layers.Layer):
     al., 2018, reduction 16).
 
     Args:
-        reduction: C over the width between the two 1x1 convolutions, which is at least 1.
-        descriptors: What is taken of each channel over all pixels: "mean", "max" or both, in this order.
-        shared: Whether all descriptors go through the same CRC.
-        use_bias: Whether the 1x1 convolutions have a bias.
+        reduction: C divided by the width between the two 1x1 convolutions; that width is at least 1.
+        descriptors: Statistics of each channel over all pixels: "mean", "max" or both, in this order.
+        shared: Use the same CRC for all descriptors.
+        use_bias: Give the 1x1 convolutions a bias.
 
     Input shape: (N, H, W, C). Output shape: (N, 1, 1, C), values in (0, 1).
     """
@@ -53,7 +53,7 @@ class ChannelGate(keras.layers.Layer):
         total = 0
         for index, name in enumerate(self.descriptors):
             branch = 0 if self.shared else index
-            # float32: the sum over a 112 x 112 map leaves float16's range
+            # float32: the sum over a 112 x 112 map exceeds the range of float16
             descriptor = _DESCRIPTORS[name](ops.cast(inputs, "float32"), axis=(1, 2), keepdims=True)
             descriptor = ops.cast(descriptor, self.compute_dtype)  # (N, 1, 1, C)
             total += self.expand[branch](self.reduce[branch](descriptor))

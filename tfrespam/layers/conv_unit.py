@@ -1,4 +1,4 @@
-"""Convolution, optional batch normalisation, optional activation: the unit that the other layers are made of."""
+"""Convolution with optional batch normalisation and activation, the building block of the other layers."""
 
 import keras
 
@@ -7,19 +7,19 @@ _NARROW = 16  # channels
 
 @keras.saving.register_keras_serializable("tfrespam")
 class ConvUnit(keras.layers.Layer):
-    """A 2-D convolution with "same" padding, then batch normalisation, then an activation; the last two on demand.
+    """2-D convolution with "same" padding, then optional batch normalisation, then an optional activation.
 
-    Batch normalisation keeps the constants of PyTorch (running averages 0.9 old + 0.1 new, epsilon 1e-5), in which
-    the paper's network was trained: its averages also settle within the few hundred steps of a small training.
+    Batch normalisation uses the constants of PyTorch (running averages 0.9 old + 0.1 new, epsilon 1e-5), with which
+    the paper's network was trained. These averages also converge within the few hundred steps of a small training.
 
     Args:
         filters: Channels of the output.
         kernel_size: Side of the square kernel.
         strides: Step in both directions.
-        batch_normalization: Whether the convolution is followed by batch normalisation.
+        batch_normalization: Apply batch normalisation after the convolution.
         activation: Name of a Keras activation, or None.
-        use_bias: Whether the convolution has a bias. None: only where no batch normalisation follows.
-        dilation_rate: Distance of the kernel's taps.
+        use_bias: Give the convolution a bias. None: only without batch normalisation.
+        dilation_rate: Spacing of the kernel's taps.
 
     Input shape: (N, H, W, C). Output shape: (N, ceil(H / strides), ceil(W / strides), filters).
     """
@@ -37,7 +37,7 @@ class ConvUnit(keras.layers.Layer):
 
     def build(self, input_shape):
         bias = not self.batch_normalization if self.use_bias is None else self.use_bias
-        # oneDNN 3.7.3 (TensorFlow 2.21) writes past its memory in the gradient of a narrow 1x1 convolution with a step
+        # oneDNN 3.7.3 (TensorFlow 2.21) writes out of bounds in the gradient of a narrow, strided 1x1 convolution
         self.step_first = self.strides if self.kernel_size == 1 and input_shape[-1] < _NARROW else 1
         self.convolution = keras.layers.Conv2D(
             self.filters, self.kernel_size, self.strides // self.step_first, "same",

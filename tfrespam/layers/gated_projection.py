@@ -1,4 +1,4 @@
-"""What stands in PAM's place in an ablation: the same 1x1 convolution, then the gates of another attention module."""
+"""Baseline attention modules (SE, scSE, CBAM, none) that replace PAM in ablations, behind the same 1x1 convolution."""
 
 import keras
 
@@ -11,7 +11,7 @@ GATES = ("none", "se", "scse", "cbam")
 
 @keras.saving.register_keras_serializable("tfrespam")
 class GatedProjection(keras.layers.Layer):
-    """F' = conv1x1(F), then the gates of one of PAM's relatives on F'.
+    """F' = conv1x1(F), then the gates of a baseline attention module on F'.
 
     - "none": no gate.
     - "se": squeeze-and-excitation (Hu et al., CVPR 2018): channel weights from the mean.
@@ -22,9 +22,9 @@ class GatedProjection(keras.layers.Layer):
 
     Args:
         gates: One of the four names.
-        reduction: Channels of F' over the inner width of the channel gate.
-        halve: Whether a 1x1 convolution halves the channels first, as in PAM; False leaves it out (F' = F).
-        strides: Step of that convolution.
+        reduction: Channels of F' divided by the inner width of the channel gate.
+        halve: Halve the channels by a 1x1 convolution first, as in PAM; False omits the convolution (F' = F).
+        strides: Stride of that convolution.
 
     Input shape: (N, H, W, C). Output shape: (N, ceil(H / strides), ceil(W / strides), C / 2), or the input's shape
     without `halve`.
@@ -35,7 +35,7 @@ class GatedProjection(keras.layers.Layer):
         if gates not in GATES:
             raise ValueError(f"Argument `gates` must be one of {GATES}. Received: gates={gates!r}")
         if strides > 1 and not halve:
-            raise ValueError("Argument `strides` needs halve=True, whose 1x1 convolution it belongs to. "
+            raise ValueError("Argument `strides` above 1 requires halve=True, as the stride of its 1x1 convolution. "
                              f"Received: strides={strides}")
         self.gates = gates
         self.reduction = reduction

@@ -1,4 +1,4 @@
-"""Every picture on the same grey scale, inside the network."""
+"""Per-image standardisation of grey values, inside the network."""
 
 import keras
 from keras import ops
@@ -6,12 +6,12 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class ImageStandardization(keras.layers.Layer):
-    """Brings each picture to mean 0 and variance 1 over height, width and channels.
+    """Standardise each image to mean 0 and variance 1 over height, width and channels.
 
-    Computed in float32 whatever the policy. A constant picture becomes all zeros.
+    Computed in float32 under every precision policy. A constant image becomes all zeros.
 
     Args:
-        epsilon: Added to the variance. 1e-6 is a grey-value deviation of 0.001 on the scale [0, 1].
+        epsilon: Added to the variance. 1e-6 corresponds to a standard deviation of 0.001 of grey values in [0, 1].
 
     Input shape and output shape: (N, H, W, C).
     """
@@ -19,7 +19,7 @@ class ImageStandardization(keras.layers.Layer):
     def __init__(self, epsilon=1e-6, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
-        self.autocast = False  # a policy must not round the grey values before they are centred
+        self.autocast = False  # a precision policy must not round the grey values before they are centred
 
     def call(self, inputs):
         pixels = ops.cast(inputs, "float32")

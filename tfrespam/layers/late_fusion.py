@@ -1,4 +1,4 @@
-"""Where deep features of several pictures of one breast meet."""
+"""Late fusion of deep features of several images of one breast."""
 
 import keras
 from keras import ops
@@ -6,16 +6,15 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class LateFusion(keras.layers.Layer):
-    """Beside the first picture's features the mean of the other pictures', and whether there is any other.
+    """Concatenate the first image's features, the mean of the other images' features, and a flag that others exist.
 
-    A picture that is missing is black: it takes no part in the mean, and where all others are missing mean and flag are
-    0.
+    A missing image is black. It does not enter the mean; where all others are missing, mean and flag are 0.
 
     Args:
-        aligned: Whether the pictures show the same pixel by pixel, as low-energy and subtracted ones do. If not, as
-            with CC and MLO, the others' features are averaged over the picture first: where they lie says nothing.
+        aligned: The images match pixel by pixel, as low-energy and subtracted images do. If False, as for CC and MLO,
+            the others' features are first averaged over all pixels: spatial positions do not correspond between views.
 
-    Inputs: the pictures (N, H, W, C), and for each of the C the features (N, h, w, F).
+    Inputs: the images as channels (N, H, W, C), and for each of the C images the features (N, h, w, F).
     Output shape: (N, h, w, 2 F + 1).
     """
 
@@ -24,14 +23,14 @@ class LateFusion(keras.layers.Layer):
         self.aligned = aligned
 
     def call(self, inputs):
-        pictures, first, *others = inputs
-        there = ops.cast(ops.max(pictures, axis=(1, 2), keepdims=True) > 0, first.dtype)  # (N, 1, 1, C)
-        total, count = ops.zeros_like(first), ops.zeros_like(there[..., :1])
+        images, first, *others = inputs
+        present = ops.cast(ops.max(images, axis=(1, 2), keepdims=True) > 0, first.dtype)  # (N, 1, 1, C)
+        total, count = ops.zeros_like(first), ops.zeros_like(present[..., :1])
         for k, features in enumerate(others, 1):
             if not self.aligned:
                 features = ops.mean(features, axis=(1, 2), keepdims=True)
-            total += there[..., k : k + 1] * features
-            count += there[..., k : k + 1]
+            total += present[..., k : k + 1] * features
+            count += present[..., k : k + 1]
         flag = ops.zeros_like(first[..., :1]) + ops.minimum(count, 1)
         return ops.concatenate([first, total / ops.maximum(count, 1), flag], axis=-1)
 

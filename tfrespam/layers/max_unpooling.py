@@ -1,4 +1,4 @@
-"""The way back from ArgmaxPooling2D: SegNet's decoder."""
+"""Max-unpooling, the inverse of ArgmaxPooling2D, as in SegNet's decoder."""
 
 import keras
 from keras import ops
@@ -6,9 +6,9 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class MaxUnpooling2D(keras.layers.Layer):
-    """Puts each value at the place that `ArgmaxPooling2D` noted in its 2x2 window, and zeros elsewhere.
+    """Put each value at the index that `ArgmaxPooling2D` recorded in its 2x2 window, and zeros elsewhere.
 
-    Call arguments: values (N, H, W, C), and places (N, H, W, C), integers from 0 to 3.
+    Call arguments: values (N, H, W, C), and indices `places` (N, H, W, C), integers from 0 to 3.
     Output shape: (N, 2 H, 2 W, C).
     """
 

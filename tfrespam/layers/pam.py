@@ -1,4 +1,4 @@
-"""PAM, the parallel attention module of ResPAM U-Net: channel and spatial attention side by side, then summed."""
+"""PAM, the parallel attention module of ResPAM U-Net: channel and spatial attention in parallel, then summed."""
 
 import keras
 from keras import ops
@@ -16,22 +16,22 @@ class PAM(keras.layers.Layer):
     """Parallel attention module, equations (1) to (4) of ResPAM U-Net.
 
     F' = conv1x1(F) to half the channels; M_c = sigmoid(CRC(mean) + CRC(max)); M_s = sigmoid(conv7x7([mean, max]));
-    F'' = M_c * F' + M_s * F'. The defaults are this literal reading; the other arguments are what the paper leaves
-    open.
+    F'' = M_c * F' + M_s * F'. The defaults follow these equations literally; the arguments cover the choices that the
+    paper leaves open.
 
     Args:
-        reduction: Channels of F' over the inner width of CRC (not stated; 16 as in CBAM).
-        fusion: "add" is equation (4), with half the input's channels out. "concat" stacks the two branches, and
-            "add_and_restore" adds them and returns to the input's channels by a 1x1 convolution.
-        fusion_weights: "none" is equation (4). The text speaks of a "learnable weighted fusion": "scalar" learns a
-            factor for each branch, "channel" one for each branch and channel; all start at 1.
-        shared_crc: Whether mean and max go through the same CRC (equation 2); figure 1 draws two.
-        crc_bias: Whether CRC's convolutions have a bias.
-        spatial_bias: Whether the 7x7 convolution has a bias.
-        spatial_batch_normalization: Whether the 7x7 convolution is followed by batch normalisation.
-        projection_batch_normalization: Whether the first 1x1 convolution is followed by batch normalisation.
+        reduction: Channels of F' divided by the inner width of CRC (not stated in the paper; 16 as in CBAM).
+        fusion: "add" is equation (4) and gives half the input's channels. "concat" concatenates the two branches;
+            "add_and_restore" adds them and restores the input's number of channels by a 1x1 convolution.
+        fusion_weights: "none" is equation (4). The text mentions a "learnable weighted fusion": "scalar" learns a
+            factor for each branch, "channel" one for each branch and channel; all are initialised to 1.
+        shared_crc: Use the same CRC for mean and max (equation 2); figure 1 of the paper shows two.
+        crc_bias: Give CRC's convolutions a bias.
+        spatial_bias: Give the 7x7 convolution a bias.
+        spatial_batch_normalization: Apply batch normalisation after the 7x7 convolution.
+        projection_batch_normalization: Apply batch normalisation after the first 1x1 convolution.
         projection_activation: Activation of the first 1x1 convolution, or None.
-        strides: Step of the first 1x1 convolution.
+        strides: Stride of the first 1x1 convolution.
 
     Examples:
         >>> PAM()(keras.ops.ones((2, 14, 14, 256))).shape

@@ -1,4 +1,4 @@
-"""The residual module: 1x1, 3x3 and 1x1 convolution around a shortcut."""
+"""Residual bottleneck: 1x1, 3x3 and 1x1 convolutions with a shortcut connection."""
 
 import keras
 from keras import ops
@@ -10,14 +10,14 @@ from tfrespam.layers.conv_unit import ConvUnit
 class ResidualBottleneck(keras.layers.Layer):
     """X' = ReLU(H(X) + X), H = 1x1, 3x3, 1x1 convolution: equation (5) of ResPAM U-Net, module of ResNet-50.
 
-    Each convolution is followed by batch normalisation, the first two by ReLU (He et al., 2016). Where width or size
-    change, X is brought to them by a 1x1 convolution with batch normalisation.
+    Each convolution is followed by batch normalisation, the first two also by ReLU (He et al., 2016). Where the number
+    of channels or the size changes, the shortcut is a 1x1 convolution with batch normalisation.
 
     Args:
         filters: Channels of the output.
         inner_filters: Channels of the two inner feature maps.
-        strides: Step of the 3x3 convolution and of the shortcut.
-        batch_normalization: False leaves it out everywhere and gives the convolutions a bias.
+        strides: Stride of the 3x3 convolution and of the shortcut.
+        batch_normalization: False omits all batch normalisation and gives the convolutions a bias.
 
     Input shape: (N, H, W, C). Output shape: (N, ceil(H / strides), ceil(W / strides), filters).
     """

@@ -1,4 +1,4 @@
-"""ResPAM, the encoder stage of ResPAM U-Net: residual modules, then attention."""
+"""ResPAM, the encoder stage of ResPAM U-Net: residual modules followed by attention."""
 
 import keras
 
@@ -13,19 +13,19 @@ DOWNSAMPLINGS = ("residual", "max_pool", "projection")
 class ResPAM(keras.layers.Layer):
     """Residual modules (equation 5) followed by PAM (equation 6): X' = H(X) + X three times, X'' = PAM(X').
 
-    With PAM's fusion="add" the residual modules end at twice `filters` and PAM halves them; otherwise they are
-    `filters` wide. For ablations another attention stands at the same place: where PAM would halve the channels, a
-    plain 1x1 convolution does, so that the networks differ in nothing but their gates.
+    With PAM's fusion="add" the residual modules have 2 * `filters` output channels and PAM halves them; otherwise they
+    have `filters`. For ablations another attention module takes PAM's position. Where PAM would halve the channels, a
+    plain 1x1 convolution halves them, so that the networks differ only in their gates.
 
     Args:
         filters: Channels of the output.
         modules: Number of residual modules.
-        strides: Factor by which height and width shrink.
-        expansion: Width of a residual module's output over its inner width.
-        downsampling: Where size shrinks: "residual" in the 3x3 convolution of the first module, "max_pool" before it,
-            "projection" in the first attention's 1x1 convolution.
+        strides: Factor by which height and width are reduced.
+        expansion: Channels of a residual module's output divided by its inner channels.
+        downsampling: Position of the stride: "residual" in the 3x3 convolution of the first module, "max_pool" before
+            that module, "projection" in the first attention module's 1x1 convolution.
         placement: Attention once after all modules ("stage"), or after each of them ("module").
-        batch_normalization: Whether the residual modules have batch normalisation.
+        batch_normalization: Use batch normalisation in the residual modules.
         attention: "pam", "cbam", "scse", "se" or "none".
         attention_options: Further arguments of the attention layer.
 
@@ -46,11 +46,11 @@ class ResPAM(keras.layers.Layer):
                 raise ValueError(f"Argument `{argument}` must be one of {known}. Received: {argument}={value!r}")
         if modules < 1:
             raise ValueError(f"Argument `modules` must be at least 1. Received: modules={modules}")
+        if expansion <= 0:
+            raise ValueError(f"Argument `expansion` must be above 0. Received: expansion={expansion}")
         self.filters = filters
         self.modules = modules
         self.strides = strides
-        if expansion <= 0:
-            raise ValueError(f"`expansion` must be above 0. Received: expansion={expansion}")
         self.expansion = expansion
         self.downsampling = downsampling
         self.placement = placement
@@ -60,7 +60,7 @@ class ResPAM(keras.layers.Layer):
 
     @property
     def halves(self):
-        """Whether attention halves the width of the residual modules."""
+        """True if attention halves the number of channels of the residual modules."""
         return self.attention_options.get("fusion", "add") == "add"
 
     def build(self, input_shape):

@@ -1,4 +1,4 @@
-"""Which pixels matter: one weight in (0, 1) for each pixel of each picture."""
+"""Spatial attention: one weight in (0, 1) for each pixel of each image."""
 
 import keras
 from keras import ops
@@ -12,8 +12,8 @@ class SpatialGate(keras.layers.Layer):
 
     Args:
         kernel_size: Side of the convolution's kernel.
-        use_bias: Whether the convolution has a bias.
-        batch_normalization: Whether the convolution is followed by batch normalisation, as in CBAM's own code.
+        use_bias: Give the convolution a bias.
+        batch_normalization: Apply batch normalisation after the convolution, as CBAM's published code does.
 
     Input shape: (N, H, W, C). Output shape: (N, H, W, 1), values in (0, 1).
     """

@@ -1,20 +1,20 @@
-"""Calibration inside the network: probabilities brought to what they are worth by one stored number."""
+"""Temperature scaling: calibration of probabilities by one stored number, inside the network."""
 
 import keras
 from keras import ops
 
-_EPSILON = 1e-6  # float32 sigmoids end at 0 and 1; a logit must not
+_EPSILON = 1e-6  # float32 sigmoids reach 0 and 1, whose logits are infinite
 
 
 @keras.saving.register_keras_serializable("tfrespam")
 class Temperature(keras.layers.Layer):
-    """sigmoid(logit(probability) / T), in float32 whatever the policy.
+    """Apply temperature scaling, sigmoid(logit(probability) / T), in float32 under every precision policy.
 
-    T is a weight that training leaves alone, fitted by `tfrespam.evaluation.calibration.fit_temperature`. 0.5 stays
+    T is a non-trainable weight, fitted by `tfrespam.evaluation.calibration.fit_temperature`. A probability of 0.5 stays
     0.5, so masks at that threshold do not change. Guo et al. 2017, arXiv 1706.04599.
 
     Args:
-        temperature: T, above 0; above 1 makes probabilities less sure.
+        temperature: T, above 0; a value above 1 moves probabilities towards 0.5.
 
     Input shape and output shape: any; values in [0, 1].
     """

@@ -1,4 +1,4 @@
-"""The networks: one system per file, built by name."""
+"""Segmentation networks, one per file, built by name."""
 
 from tfrespam.models.factory import BUILDERS, DISCRIMINATORS, build_model
 

@@ -1,13 +1,13 @@
 """Attention Dense-U-Net: Li et al., IEEE Access 7:59037-59047, 2019, doi 10.1109/ACCESS.2019.2914873.
 
-A densely connected encoder and a U-Net decoder whose skips pass attention gates. The paper's text was not at hand, only
-its abstract; the layers are those of a re-implementation by the authors of DS U-Net. Each encoder block has five times
-batch normalisation, ReLU and 3x3 convolution, the middle three of which also get what came before them; a 1x1
-convolution to 64 channels and average pooling lead to the next block.
+A densely connected encoder and a U-Net decoder with attention gates on the skips. Only the paper's abstract was
+available, not its text; the layers follow a re-implementation by the authors of DS U-Net. Each encoder block repeats
+batch normalisation, ReLU and 3x3 convolution five times; the middle three convolutions also receive earlier outputs. A
+1x1 convolution to 64 channels and average pooling lead to the next block.
 
-Departures: of the paper, whose blocks stack what came before, while here, as in that re-implementation, it is added; of
-the re-implementation, no bias in front of batch normalisation and PyTorch's constants in it. 68.62 M parameters (with
-those biases 68.63 M, which fits the re-implementation's "about 68.6 M").
+Departures from the paper: its blocks concatenate earlier outputs; here, as in that re-implementation, they are added.
+Departures from the re-implementation: no bias before batch normalisation, which has PyTorch's constants. 68.62 M
+parameters (68.63 M with those biases, which agrees with the re-implementation's "about 68.6 M").
 """
 
 import keras
@@ -20,13 +20,13 @@ LEVELS = (64, 128, 256, 512)
 
 
 def attention_dense_unet(input_shape, width=1.0, *, normalization="none", gate_channels=16):
-    """Attention Dense-U-Net.
+    """Build Attention Dense-U-Net.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
         normalization: As in `tfrespam.models.blocks.image_input`.
-        gate_channels: Channels inside an attention gate, at width 1.
+        gate_channels: Inner channels of an attention gate, at width 1.
     """
     image, features = image_input(input_shape, 16, normalization)
     features = layers.Conv2D(scaled(64, width), 3, padding="same", use_bias=False, name="stem")(features)
@@ -47,7 +47,7 @@ def attention_dense_unet(input_shape, width=1.0, *, normalization="none", gate_c
 
 
 def _dense(features, filters, name):
-    """Five convolutions; the second to fourth hand on the sum of all so far."""
+    """Apply five convolutions; the second to fourth add the outputs of all earlier ones."""
     earlier = []
     for index in range(1, 6):
         features = layers.Conv2D(filters, 3, padding="same", use_bias=index == 5, kernel_initializer="he_normal",
@@ -59,7 +59,7 @@ def _dense(features, filters, name):
 
 
 def _attention_gate(skip, deep, filters, name):
-    """`skip` (2 H, 2 W, C) times weights in (0, 1), one a pixel of `deep` (H, W, ...), interpolated."""
+    """Multiply `skip` (2 H, 2 W, C) by weights in (0, 1), one for each pixel of `deep` (H, W, ...), interpolated."""
     signal = conv_relu(deep, deep.shape[-1], f"{name}_signal", 1, batch_normalization=True)
     signal = layers.Conv2D(filters, 1, name=f"{name}_deep")(signal)
     halved = ConvUnit(filters, 1, 2, name=f"{name}_skip")(skip)

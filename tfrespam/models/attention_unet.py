@@ -1,8 +1,8 @@
 """Attention U-Net: Oktay et al., MIDL 2018, arXiv 1804.03999, as built by the authors of Connected-UNets.
 
-A U-Net of 32 to 512 channels; what a skip hands over is weighed, pixel by pixel, by a gate that the deep feature
-steers. The other reading of the name "AU-Net" is `au_net`. As in the released code of Baccouche et al. (npj Breast
-Cancer 7:151, 2021; 11.02 M parameters).
+A U-Net of 32 to 512 channels. A gate multiplies each pixel of a skip by a weight that it computes from the skip and the
+deeper feature map. "AU-Net" may also mean AUNet, see `au_net`. Layers follow the released code of Baccouche et al. (npj
+Breast Cancer 7:151, 2021; 11.02 M parameters).
 
 Departures: PyTorch's constants in batch normalisation.
 """
@@ -14,7 +14,7 @@ from tfrespam.models.blocks import batch_norm, double_conv, double_conv_relu_nor
 
 
 def attention_unet(input_shape, width=1.0, *, normalization="none"):
-    """Attention U-Net.
+    """Build Attention U-Net.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
@@ -38,7 +38,7 @@ def attention_unet(input_shape, width=1.0, *, normalization="none"):
 
 
 def _attention_gate(skip, deep, name):
-    """`skip` (2 H, 2 W, C) times weights in (0, 1), one a pixel of `deep` (H, W, ...), then a 1x1 convolution."""
+    """Multiply `skip` (2 H, 2 W, C) by weights in (0, 1), one for each pixel of `deep` (H, W, ...); 1x1 convolution."""
     filters = skip.shape[-1]
     signal = layers.Conv2D(2 * deep.shape[-1], 1, name=f"{name}_signal_conv")(deep)
     signal = layers.ReLU(name=f"{name}_signal_relu")(batch_norm(f"{name}_signal_bn")(signal))

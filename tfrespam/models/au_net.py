@@ -1,10 +1,10 @@
 """AUNet: Sun et al., Phys. Med. Biol. 65(5) 055005, 2020, doi 10.1088/1361-6560/ab5745, arXiv 1810.10151.
 
-A residual encoder and a decoder whose blocks upsample twice, by interpolation and by "dense upsampling" (channels
-shuffled into pixels), join the skip to the latter and weigh the channels of both. As in the authors' code (75.50 M
-parameters, their two output classes). The other reading of the name "AU-Net" is `attention_unet`.
+A residual encoder, and a decoder whose blocks upsample in two ways: by interpolation, and by "dense upsampling" (pixel
+shuffle). The skip is added to the latter; channel attention weights both. Layers follow the authors' code (75.50 M
+parameters with their two output classes). "AU-Net" may also mean Attention U-Net, see `attention_unet`.
 
-Departures: one output channel with a sigmoid; bilinear upsampling on half-pixel centres; no bias in front of batch
+Departures: one output channel with a sigmoid; bilinear upsampling with half-pixel centres; no bias before batch
 normalisation.
 """
 
@@ -16,13 +16,13 @@ from tfrespam.models.blocks import batch_norm, conv_relu, double_conv, image_inp
 
 
 def au_net(input_shape, width=1.0, *, normalization="none", reduction=16):
-    """AUNet.
+    """Build AUNet.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
         normalization: As in `tfrespam.models.blocks.image_input`.
-        reduction: Channels over inner width of the channel attention.
+        reduction: Channels divided by the inner width of the channel attention.
     """
     image, features = image_input(input_shape, 16, normalization)
     skips = []

@@ -1,13 +1,13 @@
 """cGAN: Singh et al., Expert Systems with Applications 139:112855, 2020, doi 10.1016/j.eswa.2019.112855.
 
-pix2pix (Isola et al., CVPR 2017, arXiv 1611.07004) at half its width: a U-Net of 4x4 convolutions with stride 2 draws
-the mask, and a discriminator that judges patches of 70 x 70 pixels tells drawn masks from true ones. As in the authors'
-code (generator 13.61 M, discriminator 0.70 M parameters). `cgan` is the generator, which
-is trained, exported and judged like any network; `tfrespam.training.adversarial` brings the discriminator in.
+pix2pix (Isola et al., CVPR 2017, arXiv 1611.07004) at half its width: the generator, a U-Net of 4x4 convolutions with
+stride 2, predicts the mask, and a discriminator classifies patches of 70 x 70 pixels as generated or true. Layers
+follow the authors' code (generator 13.61 M, discriminator 0.70 M parameters). `cgan` is the generator, which is
+trained, exported and evaluated like any network; `tfrespam.training.objectives.adversarial` adds the discriminator.
 
-Departures: one output with a sigmoid, for three with tanh; batch normalisation is not shared between layers of equal
-width; no bias in front of it, and PyTorch's constants in it; padding as TensorFlow does it in the generator. 256 pixels
-are halved eight times, other sizes as often as they can be: 224 five times, to 7 x 7, and 128 seven times, to 1 x 1.
+Departures: one output with a sigmoid instead of three with tanh; batch normalisation is not shared between layers of
+equal width; no bias before it, and PyTorch's constants in it; TensorFlow's padding in the generator. 256 pixels are
+halved eight times, other sizes as often as possible: 224 five times, to 7 x 7, and 128 seven times, to 1 x 1.
 """
 
 import keras
@@ -16,19 +16,19 @@ from keras import layers
 from tfrespam.models.blocks import batch_norm, image_input, scaled
 
 CHANNELS = (32, 64, 128, 256, 256, 256, 256, 256)
-_FEWEST = 5  # halvings, as many as the other networks have at most
+_FEWEST = 5  # halvings; no other network has more
 _SLOPE = 0.2
 
 
 def cgan(input_shape, width=1.0, *, normalization="none", levels=None, dropout=0.5):
-    """Generator of the cGAN.
+    """Build the generator of the cGAN.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 32 (of 2**levels).
         width: Factor on every channel count.
         normalization: As in `tfrespam.models.blocks.image_input`.
-        levels: How often the picture is halved, 5 to 8 (default: as often as its size allows, at most 8).
-        dropout: Share of features dropped after the first three steps up, which is pix2pix's noise.
+        levels: Number of halvings, 5 to 8 (default: as many as the image's size allows, at most 8).
+        dropout: Dropout rate after the first three upsampling steps; pix2pix uses dropout as its noise input.
     """
     if levels is not None and not _FEWEST <= levels <= len(CHANNELS):
         raise ValueError(f"Argument `levels` must be from {_FEWEST} to {len(CHANNELS)}. Received: levels={levels}")
@@ -38,7 +38,7 @@ def cgan(input_shape, width=1.0, *, normalization="none", levels=None, dropout=0
     for level, filters in enumerate(channels, 1):
         if level > 1:
             features = layers.LeakyReLU(_SLOPE, name=f"down{level}_relu")(features)
-        ends = level in (1, len(channels))  # of the way down: no batch normalisation
+        ends = level in (1, len(channels))  # first and last encoder level: no batch normalisation
         features = _conv(layers.Conv2D, features, filters, f"down{level}", not ends)
         skips.append(features)
     features = skips.pop()
@@ -55,13 +55,14 @@ def cgan(input_shape, width=1.0, *, normalization="none", levels=None, dropout=0
 
 
 def _halvings(input_shape) -> int:
-    """How often height and width, where they are known, can be halved; at most as often as there are channels."""
+    """Return how often height and width, where known, can be halved; at most the number of levels in CHANNELS."""
     sides = [side for side in input_shape[:2] if side is not None]
     return min([len(CHANNELS), *((side & -side).bit_length() - 1 for side in sides)]) if sides else _FEWEST
 
 
 def _conv(layer, features, filters, name, normalized, strides=2, padding="same", **kwargs):
-    """4x4 convolution; a bias only without batch normalisation behind it. pix2pix starts from normal(0, 0.02)."""
+    """Apply a 4x4 convolution, with a bias only without batch normalisation. pix2pix initialises with normal(0, 0.02).
+    """
     start = keras.initializers.RandomNormal(stddev=0.02)
     features = layer(filters, 4, strides, padding, use_bias=not normalized, kernel_initializer=start, name=name,
                      **kwargs)(features)  # fmt: skip
@@ -69,10 +70,10 @@ def _conv(layer, features, filters, name, normalized, strides=2, padding="same",
 
 
 def patch_discriminator(input_shape, width=1.0):
-    """PatchGAN: how likely each patch of 70 x 70 pixels of a mask is a true one, given the picture.
+    """Build the PatchGAN discriminator: the probability that each 70 x 70 patch of a mask is true, given the image.
 
     Args:
-        input_shape: (height, width, channels) of the picture, sides at least 32.
+        input_shape: (height, width, channels) of the image, sides at least 32.
         width: Factor on every channel count.
 
     Returns:
@@ -91,6 +92,6 @@ def patch_discriminator(input_shape, width=1.0):
 
 
 def _padded(features, filters, name, normalized, strides, **kwargs):
-    """With one pixel of padding on each side, as in PyTorch: TensorFlow pads even kernels lopsidedly."""
+    """Convolve with one pixel of padding on each side, as PyTorch does; TensorFlow pads even kernels asymmetrically."""
     features = layers.ZeroPadding2D(1, name=f"{name}_pad")(features)
     return _conv(layers.Conv2D, features, filters, name, normalized, strides, "valid", **kwargs)

@@ -1,10 +1,10 @@
 """Connected-SegNets: Alkhaleefah et al., Cancers 14(16):4030, 2022, doi 10.3390/cancers14164030.
 
-Two SegNets in a row. Each level of the second encoder also gets the feature of equal size from the first decoder.
+Two SegNets in sequence. Each level of the second encoder also receives the first decoder's feature map of equal size.
 
-The paper's text was not available: the layers follow a third party's Keras build of that name (63.16 M parameters).
-Departures: a sigmoid where that build has a clipped ReLU; no bias in front of batch normalisation, whose constants are
-PyTorch's; all convolutions undilated but the last, which has rate 3 as in that build.
+The paper's text was not available. The layers follow a third-party Keras implementation of that name (63.16 M
+parameters). Departures from it: a sigmoid instead of a clipped ReLU; no bias before batch normalisation, which has
+PyTorch's constants; no dilation except in the last convolution, which has rate 3 as in that implementation.
 """
 
 import keras
@@ -19,7 +19,7 @@ DECODER = {5: (512, 512, 512), 4: (512, 512, 256), 3: (256, 256, 128), 2: (128, 
 
 
 def connected_segnets(input_shape, width=1.0, *, normalization="none"):
-    """Connected-SegNets.
+    """Build Connected-SegNets.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 32.
@@ -37,7 +37,7 @@ def connected_segnets(input_shape, width=1.0, *, normalization="none"):
 
 
 def _encode(features, blocks, width, name, connections=None):
-    """Down to 1/32; `connections` holds what level 2 and further levels get beside the pooled feature."""
+    """Encode down to 1/32; levels from 2 on also receive the feature maps in `connections`."""
     places = []
     for level, channels in enumerate(blocks, 1):
         if connections and level > 1:
@@ -49,7 +49,7 @@ def _encode(features, blocks, width, name, connections=None):
 
 
 def _decode(features, places, width, name):
-    """Back to full size, which is reached by unpooling alone; also the features of levels 2 to 5."""
+    """Decode to full size, where the last step is unpooling only; also return the features of levels 2 to 5."""
     decoded = {}
     for level, channels in DECODER.items():
         features = MaxUnpooling2D(name=f"{name}_unpool{level}")(features, places[level - 1])

@@ -1,10 +1,11 @@
 """Connected-UNets: Baccouche et al., npj Breast Cancer 7:151, 2021, doi 10.1038/s41523-021-00358-x.
 
-Two U-Nets of 32 to 512 channels in a row, ASPP at both bottoms and before the output. Each level of the second
-encoder also gets the decoded feature of equal size of the first U-Net. As in the released code (20.04 M parameters).
+Two U-Nets of 32 to 512 channels in sequence, with ASPP at both bottoms and before the output. Each level of the second
+encoder also receives the first decoder's feature map of equal size. Layers follow the released code (20.04 M
+parameters).
 
-Departures: PyTorch's constants in batch normalisation; no bias in front of it within ASPP. The paper's figure also
-speaks of an ASPP between the two U-Nets, which the released plain code leaves out: option `aspp_between`.
+Departures: PyTorch's constants in batch normalisation; no bias before it within ASPP. The paper's figure also shows an
+ASPP between the two U-Nets, which the released plain code omits: option `aspp_between`.
 """
 
 import keras
@@ -17,13 +18,13 @@ LEVELS = (32, 64, 128, 256)
 
 
 def connected_unets(input_shape, width=1.0, *, normalization="none", aspp_between=False):
-    """Connected-UNets.
+    """Build Connected-UNets.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
         normalization: As in `tfrespam.models.blocks.image_input`.
-        aspp_between: Whether an ASPP stands between the two U-Nets.
+        aspp_between: Add an ASPP between the two U-Nets.
     """
     image, features = image_input(input_shape, 16, normalization)
     skips = []
@@ -52,7 +53,7 @@ def connected_unets(input_shape, width=1.0, *, normalization="none", aspp_betwee
 
 
 def _decode(features, skips, width, name):
-    """Back to full size; the decoded feature of each level."""
+    """Decode to full size; return the decoded feature map of each level."""
     decoded = {}
     for channels, skip in zip(reversed(LEVELS), reversed(skips), strict=True):
         features = layers.Conv2DTranspose(scaled(channels, width), 2, 2, name=f"{name}_up{channels}")(features)

@@ -1,14 +1,14 @@
 """DS U-Net: Ravitha Rajalakshmi et al., Int. J. Imaging Systems and Technology, 2021, doi 10.1002/ima.22516.
 
-A U-Net whose skip and deep features are weighed by squeeze-and-excitation and added, not stacked. Six side maps, of
-encoder levels 2 to 4 and decoder levels 4 to 2, are learnt under supervision of their own (the encoder's of the
-mass's boundary, the decoder's of the mass) and take part in the output. As in the authors' code (31.62 M parameters).
+A U-Net whose skip and deep features are weighted by squeeze-and-excitation and added, not concatenated. Six auxiliary
+maps, of encoder levels 2 to 4 and decoder levels 4 to 2, have their own supervision (the encoder's by the boundary of
+the mass, the decoder's by the mass) and contribute to the output. Layers follow the authors' code (31.62 M parameters).
 
-Departures: one output, a sigmoid; no bias in front of batch normalisation, whose constants are PyTorch's; the side maps
-are outputs of the model instead of tensors caught by the loss. The published loss is `training: {loss: log_dice,
-side_loss: log_dice, side_decay_epochs: 100}`, of each image's Dice instead of the batch's mean, and without its term
-for the fused feature, 70 maps that are compared with one mask. The dense-CRF post-processing is no part of the network:
-`python -m tfrespam.evaluate --postprocessing dense_crf`.
+Departures: one output with a sigmoid; no bias before batch normalisation, which has PyTorch's constants; the auxiliary
+maps are outputs of the model, not tensors that the loss captures. The published loss corresponds to `training: {loss:
+log_dice, side_loss: log_dice, side_decay_epochs: 100}`, with each image's Dice instead of the batch's mean, and without
+its term for the fused feature, 70 maps compared with one mask. The dense-CRF post-processing is not part of the
+network: `python -m tfrespam.evaluate --postprocessing dense_crf`.
 """
 
 import keras
@@ -28,16 +28,16 @@ from tfrespam.models.blocks import (
 
 
 def ds_unet(input_shape, width=1.0, *, normalization="none", side_outputs=True, dropout=0.5, reduction=16):
-    """DS U-Net.
+    """Build DS U-Net.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
         normalization: As in `tfrespam.models.blocks.image_input`.
-        side_outputs: Whether the side maps, `boundary1` to `boundary3` and `mask1` to `mask3`, (H, W, 1), 0 or more,
-            are outputs beside `probability`.
-        dropout: Share of features dropped after each decoder level.
-        reduction: Channels over inner width of the squeeze-and-excitation gates.
+        side_outputs: Return the auxiliary maps `boundary1` to `boundary3` and `mask1` to `mask3`, (H, W, 1), values
+            of at least 0, as outputs beside `probability`.
+        dropout: Dropout rate after each decoder level.
+        reduction: Channels divided by the inner width of the squeeze-and-excitation gates.
     """
     image, features = image_input(input_shape, 16, normalization)
     skips, sides = [], {}
@@ -70,7 +70,7 @@ def _squeeze_excite(features, reduction, name):
 
 
 def _side(features, factor, name):
-    """A map of one channel at full size: 1x1 convolution, batch normalisation, ReLU, bilinear upsampling."""
+    """Create an auxiliary map of one channel at full size: 1x1 convolution, batch norm, ReLU, bilinear upsampling."""
     features = layers.Conv2D(1, 1, use_bias=False, name=f"{name}_conv")(features)
     features = layers.ReLU(name=f"{name}_relu")(batch_norm(f"{name}_bn")(features))
     return layers.UpSampling2D(factor, interpolation="bilinear", dtype="float32", name=name)(features)

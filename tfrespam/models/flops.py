@@ -1,12 +1,12 @@
-"""How much arithmetic a network needs for one picture."""
+"""Number of floating-point operations of a network."""
 
 import keras
 
 
 def count_flops(model: keras.Model) -> int:
-    """Floating-point operations of one picture's forward pass, a multiplication and an addition counted as two.
+    """Count the floating-point operations of one image's forward pass; a multiplication and an addition count as two.
 
-    Counted by TensorFlow's profiler on the inference graph. The model's input size must be fixed.
+    TensorFlow's profiler counts them on the inference graph. Raises ValueError unless the input size is fixed.
     """
     import tensorflow as tf
 

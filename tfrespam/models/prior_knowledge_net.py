@@ -1,15 +1,15 @@
 """Prior-knowledge segmentation, A STAND-IN: no network of this kind was published under the cited name.
 
 The ResPAM paper cites "prior knowledge learning", which most likely is Xi et al., Neurocomputing 237:145-157, 2017, doi
-10.1016/j.neucom.2016.09.067: on ultrasound, and no network. There a classifier, learnt first, tells which regions are
-abnormal and constrains a base segmentation model. The description does not suffice to rebuild it.
+10.1016/j.neucom.2016.09.067. That method is for ultrasound and is not a network: a classifier, trained first, finds
+abnormal regions and constrains a base segmentation model. Its description does not suffice to rebuild it.
 
-What is built is that sentence, as a network: a classifier with an encoder of its own gives each region of 16 x 16
-pixels its log-odds of being abnormal (the prior, learnt from the mask through the side output `mask1`); a U-Net gives
-each pixel its log-odds from what is seen there; both are added, as Bayes' rule adds the log-odds of prior and evidence.
-A prior near 0 or 1 so overrules the base model. The other candidate, AAWS-Net (Sun and Ji, PLoS ONE 2021, doi
-10.1371/journal.pone.0256830; a teacher that reconstructs the picture), needs the pathology and a training of two steps,
-and is not what was cited.
+This stand-in implements that idea as a network. A classifier with a separate encoder gives each region of 16 x 16
+pixels its log-odds of being abnormal (the prior, trained on the mask through the auxiliary output `mask1`); a U-Net
+gives each pixel its log-odds from the image; both are added, as Bayes' rule adds the log-odds of prior and evidence.
+A prior near 0 or 1 therefore overrules the base model. The other candidate, AAWS-Net (Sun and Ji, PLoS ONE 2021, doi
+10.1371/journal.pone.0256830; a teacher that reconstructs the image), needs the pathology and training in two steps, and
+is not the cited work.
 
 Departures: not applicable. 31.43 M parameters with three input channels, of which the prior has 0.39 M.
 """
@@ -24,15 +24,15 @@ REGION = 16  # pixels
 
 
 def prior_knowledge_net(input_shape, width=1.0, *, normalization="none", batch_normalization=True, side_outputs=True):
-    """U-Net constrained by a learnt prior; a stand-in, see the module.
+    """Build a U-Net constrained by a learnt prior; a stand-in, see the module's docstring.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
         normalization: As in `tfrespam.models.blocks.image_input`.
-        batch_normalization: Whether each 3x3 convolution is followed by batch normalisation.
-        side_outputs: Whether the prior is an output, `mask1` (H, W, 1) in [0, 1], beside `probability`, so that it is
-            trained on the mask by itself; without, it is only trained through the sum.
+        batch_normalization: Apply batch normalisation after each 3x3 convolution.
+        side_outputs: Return the prior as the auxiliary output `mask1` (H, W, 1) in [0, 1] beside `probability`, so
+            that it is trained on the mask directly; otherwise it is trained only through the sum.
     """
     image, features = image_input(input_shape, REGION, normalization)
     prior = _prior(features, width, batch_normalization)
@@ -45,7 +45,7 @@ def prior_knowledge_net(input_shape, width=1.0, *, normalization="none", batch_n
 
 
 def _prior(features, width, batch_normalization):
-    """Log-odds (H, W, 1) of the regions, interpolated between their centres."""
+    """Return the log-odds (H, W, 1) of the regions, interpolated between their centres."""
     for channels in (32, 64, 128, 256):
         features = conv_relu(features, scaled(channels, width), f"prior{channels}",
                              batch_normalization=batch_normalization)

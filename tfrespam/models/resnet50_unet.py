@@ -1,11 +1,11 @@
-"""U-Net on ResNet-50, the network that ResPAM U-Net's decoder and channel row come from: a control.
+"""U-Net on ResNet-50, the origin of ResPAM U-Net's decoder and channel counts; it serves as a control.
 
 Encoder: He et al., CVPR 2016, doi 10.1109/CVPR.2016.90, without its classifier; stride 2 in the 3x3 convolutions.
 Decoder: that of `respam_unet`. It is `respam_unet` without attention, at ResNet-50's width and depth (43.93 M
 parameters with three input channels).
 
-Departures: no ImageNet weights; one output channel with a sigmoid; bilinear upsampling on half-pixel centres; "same"
-padding as TensorFlow does it.
+Departures: no ImageNet weights; one output channel with a sigmoid; bilinear upsampling with half-pixel centres;
+TensorFlow's "same" padding.
 """
 
 import keras
@@ -14,7 +14,7 @@ from tfrespam.models.respam_unet import respam_unet
 
 
 def resnet50_unet(input_shape, width=1.0, *, normalization="none", decoder="bilinear"):
-    """U-Net on ResNet-50.
+    """Build a U-Net on ResNet-50.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 32.

@@ -1,12 +1,12 @@
 """ResPAM U-Net: a U-Net whose encoder stages are residual modules with parallel attention.
 
-The paper gives equations (1) to (6) and a row of channel counts (figure 3), no code and no parameter count. The
-defaults are the literal reading: the row names the stages' outputs, residual modules are twice as wide and PAM halves
-them. Every figure of the decoder is that of a widely used PyTorch U-Net on ResNet-50 (bilinear upsampling, no batch
-normalisation), so what the paper does not say is taken from there, stem and total stride of 32 included.
+The paper gives equations (1) to (6) and a row of channel counts (figure 3), but no code and no parameter count. The
+defaults are the literal reading: the row gives the stages' output channels; residual modules have twice as many and PAM
+halves them. All channel counts of the decoder match a widely used PyTorch U-Net on ResNet-50 (bilinear upsampling, no
+batch normalisation). Details that the paper omits are taken from that network, including stem and total stride of 32.
 
-Departures: one output channel with a sigmoid for the figure's "3"; bilinear upsampling on half-pixel centres; "same"
-padding as TensorFlow does it.
+Departures: one output channel with a sigmoid instead of the figure's "3"; bilinear upsampling with half-pixel centres;
+TensorFlow's "same" padding.
 
 Trainable parameters at width 1, with three input channels and with one:
 
@@ -42,26 +42,26 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
                 decoder="bilinear", batch_normalization=True, reduction=16, shared_crc=True, crc_bias=True,
                 spatial_bias=False, spatial_batch_normalization=False, projection_batch_normalization=False,
                 projection_activation=None, side_outputs=False):
-    """ResPAM U-Net.
+    """Build ResPAM U-Net.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 32 (16 with stem="full_resolution").
         width: Factor on every channel count.
         normalization: As in `tfrespam.models.blocks.image_input`.
         attention: "pam", or for ablations "cbam", "scse", "se", "none".
-        modules: Residual modules in each of the four stages; ResNet-50 has (3, 4, 6, 3).
-        expansion: Width of a residual module's output over its inner width.
+        modules: Number of residual modules in each of the four stages; ResNet-50 has (3, 4, 6, 3).
+        expansion: Channels of a residual module's output divided by its inner channels.
         placement: Attention after each "stage" or after each "module".
-        downsampling: Where a stage halves the size: "residual", "max_pool" or "projection".
+        downsampling: Position of a stage's stride: "residual", "max_pool" or "projection", as in
+            `tfrespam.layers.ResPAM`.
         stem: "strided" (7x7 with stride 2, and a max-pool) or "full_resolution" (two 3x3 convolutions).
         decoder: "bilinear", "bilinear_batch_normalization" or "transposed" (2x2 transposed convolutions).
-        batch_normalization: Whether stem and residual modules have it.
-        fusion: "add" (equation 4), "concat" or "add_and_restore"; with the last two all stages have ResNet-50's width.
+        batch_normalization: Use batch normalisation in stem and residual modules.
+        fusion: "add" (equation 4), "concat" or "add_and_restore"; with the last two, all stages have ResNet-50's width.
         fusion_weights, reduction, shared_crc, crc_bias, spatial_bias, spatial_batch_normalization,
         projection_batch_normalization, projection_activation: As in `tfrespam.layers.PAM`.
-        side_outputs: Whether the decoder's levels below full size give masks of their own, `mask1` (the coarsest) to
-            `mask4` (`mask3` with stem="full_resolution"), beside `probability`: for deep supervision. An export drops
-            them.
+        side_outputs: Add auxiliary outputs for deep supervision: masks of the decoder's levels below full size,
+            `mask1` (the coarsest) to `mask4` (`mask3` with stem="full_resolution"). An export omits them.
     """
     check_choice("stem", stem, STEMS)
     check_choice("decoder", decoder, DECODERS)
@@ -89,7 +89,7 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
             scaled(channels, width), modules[index], 1 if strided and index == 0 else 2, expansion, downsampling,
             placement, batch_normalization, attention, attention_options, name=f"stage{index + 1}")(features)
         skips.append(features)
-    skips.pop()  # the deepest map is no skip
+    skips.pop()  # the deepest map is not a skip
 
     sides, factor = {}, 16 if strided else 8
     for channels in (512, 256, 128, 64):

@@ -1,10 +1,10 @@
 """RU-Net: Abdelhafiz et al., "Residual Deep Learning System for Mass Segmentation and Classification in Mammography",
 ACM BCB 2019, doi 10.1145/3307339.3342157.
 
-A U-Net of residual units with residual attention modules. Only that much could be read (title and a README of the
-authors' MATLAB code), so this is a sensible build, not theirs: the units of He et al. (2016) in place of U-Net's pairs
-of convolutions, and on each skip the attention of Wang et al. (CVPR 2017, arXiv 1704.06904): the trunk T becomes
-(1 + M) T, where the mask M, in (0, 1), comes from a small way down and up again.
+A U-Net of residual units with residual attention modules. Only the title and a README of the authors' MATLAB code were
+available, so this is a plausible reconstruction, not their network: residual units of He et al. (2016) replace U-Net's
+pairs of convolutions, and each skip has the attention of Wang et al. (CVPR 2017, arXiv 1704.06904): the trunk T becomes
+(1 + M) T, where the mask M, in (0, 1), is computed by a small branch of downsampling, convolution and upsampling.
 
 Departures: unknown, for that reason. 35.92 M parameters with three input channels; no count was published.
 """
@@ -16,13 +16,13 @@ from tfrespam.models.blocks import batch_norm, conv_relu, image_input, probabili
 
 
 def ru_net(input_shape, width=1.0, *, normalization="none", attention=True):
-    """RU-Net.
+    """Build RU-Net.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
         normalization: As in `tfrespam.models.blocks.image_input`.
-        attention: Whether the skips pass residual attention; without it this is a residual U-Net.
+        attention: Apply residual attention to the skips; without it this is a residual U-Net.
     """
     image, features = image_input(input_shape, 16, normalization)
     skips = []
@@ -39,7 +39,7 @@ def ru_net(input_shape, width=1.0, *, normalization="none", attention=True):
 
 
 def _residual(features, filters, name):
-    """Two 3x3 convolutions around a shortcut, a 1x1 convolution."""
+    """Apply two 3x3 convolutions with a shortcut, which is a 1x1 convolution."""
     shortcut = _conv_norm(features, filters, 1, f"{name}_shortcut")
     features = conv_relu(features, filters, f"{name}_1", batch_normalization=True)
     features = _conv_norm(features, filters, 3, f"{name}_2")
@@ -53,7 +53,7 @@ def _conv_norm(features, filters, kernel_size, name):
 
 
 def _residual_attention(trunk, name):
-    """(1 + M) T: a value is kept at least, and doubled at most."""
+    """Compute (1 + M) T: each value is multiplied by a factor between 1 and 2."""
     filters = trunk.shape[-1]
     mask = layers.MaxPooling2D(2, name=f"{name}_down")(trunk)
     mask = upsample(conv_relu(mask, filters, name, batch_normalization=True), f"{name}_up")

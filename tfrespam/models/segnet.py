@@ -1,10 +1,10 @@
 """SegNet: Badrinarayanan, Kendall, Cipolla, IEEE TPAMI 39(12):2481-2495, 2017, doi 10.1109/TPAMI.2016.2644615.
 
-The encoder is the 13 convolutions of VGG-16; the decoder mirrors it and puts each value back where the encoder's
-max-pooling took it from. There are no other skips.
+The encoder is the 13 convolutions of VGG-16. The decoder mirrors it and unpools each value to the pixel from which the
+encoder's max-pooling took it. There are no other skips.
 
-Departures: one output channel with a sigmoid; no bias in front of batch normalisation, which would cancel it; no
-ImageNet weights.
+Departures: one output channel with a sigmoid; no bias before batch normalisation, which would cancel it; no ImageNet
+weights.
 """
 
 import keras
@@ -17,7 +17,7 @@ DECODER = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
 
 
 def segnet(input_shape, width=1.0, *, normalization="none"):
-    """SegNet.
+    """Build SegNet.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 32.

@@ -1,19 +1,20 @@
-"""Exported models: their graph, what is sent to them, and `Client`, which asks a TensorFlow Serving server.
+"""Exported models: graph, inference on this machine, and `Client` for a model server.
 
-`tfrespam.serving.Client` and its errors are imported when they are asked for; TensorFlow is not among their imports.
+`tfrespam.serving.Client` and its errors are imported on first use and do not import TensorFlow.
 """
 
-_FAILURES = ("DeadlineExceededError", "ModelNotFoundError", "PictureRefusedError", "ServerFaultError",
-             "ServerUnavailableError", "ServingError", "TooMuchDataError")  # fmt: skip
+_FAILURES = ("CredentialsError", "DeadlineExceededError", "ModelNotFoundError", "PictureRefusedError",
+             "ServerBusyError", "ServerFaultError", "ServerUnavailableError", "ServingError", "TooMuchDataError",
+             "WrongAnswerError")  # fmt: skip
 
 
 def __getattr__(name: str):
     if name == "Client":
-        from tfrespam.serving.client import Client
+        from tfrespam.serving.client.client import Client
 
         return Client
     if name in _FAILURES:
-        from tfrespam.serving import failures
+        from tfrespam.serving.client import failures
 
         return getattr(failures, name)
     raise AttributeError(f"module 'tfrespam.serving' has no attribute {name!r}")

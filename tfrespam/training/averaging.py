@@ -1,7 +1,7 @@
-"""The running average of the weights (Polyak averaging): what is validated, shown and exported.
+"""Running average of the weights (Polyak averaging), which is used for validation, TensorBoard images and export.
 
-Keras' `use_ema` averages what is trained, not the statistics of batch normalisation: those stay the last step's and fit
-other weights than the averaged ones.
+Keras' `use_ema` averages only trainable weights, not the statistics of batch normalisation. Those would be of the last
+step, and would not match the averaged weights.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ FILE = "average.npz"
 
 
 class WeightAverage(keras.callbacks.Callback):
-    """Averages a network's floating-point weights over the steps; validation runs on the average, `fit` ends with it.
+    """Average a network's floating-point weights over the steps; validation uses the average, and `fit` ends with it.
 
-    average <- m average + (1 - m) weights after every step, m = min(momentum, (1 + steps) / (10 + steps)): the rising m
-    forgets the random start within the first epoch.
+    After every step average <- m average + (1 - m) weights, with m = min(momentum, (1 + steps) / (10 + steps)). Since m
+    rises, the random initial weights lose their influence within the first epoch.
 
     Args:
         momentum: Largest m, in [0, 1); 0 switches averaging off.
@@ -42,7 +42,7 @@ class WeightAverage(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not self.momentum:
             return
-        passed = batch + 1 - self._seen  # several with steps_per_execution
+        passed = batch + 1 - self._seen  # more than one with steps_per_execution
         self._seen = batch + 1
         self.steps += passed
         momentum = min(self.momentum, (1 + self.steps) / (10 + self.steps)) ** passed
@@ -65,13 +65,13 @@ class WeightAverage(keras.callbacks.Callback):
         self.finish()
 
     def finish(self) -> None:
-        """Leaves the average in the model for good."""
+        """Assign the average to the model permanently."""
         for weight, average in zip(_floating(self.model) if self.average else (), self.average, strict=True):
             weight.assign(average)
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """The model holds the average inside the block, and exactly its own weights again behind it."""
+        """Assign the average to the model inside the block, and restore exactly its previous weights afterwards."""
         own = [weight.numpy() for weight in _floating(self.model)] if self.average else []
         self.finish()
         try:
@@ -81,25 +81,25 @@ class WeightAverage(keras.callbacks.Callback):
                 weight.assign(value)
 
     def save(self, folder: Path) -> None:
-        """Writes the average into `folder`; nothing when there is none."""
+        """Write the average into `folder`; writes nothing without averaging."""
         if self.average:
             np.savez(folder / FILE, steps=self.steps, *[average.numpy() for average in self.average])  # noqa: B026
 
     def restore(self, folder: Path) -> None:
-        """Goes on from what `save` wrote; the model must have been set."""
+        """Load the average that `save` wrote; `set_model` must have been called before."""
         if self.average:
-            with np.load(folder / FILE, allow_pickle=False) as known:
-                self.steps = int(known["steps"])
+            with np.load(folder / FILE, allow_pickle=False) as saved:
+                self.steps = int(saved["steps"])
                 for position, average in enumerate(self.average):
-                    average.assign(known[f"arr_{position}"])
+                    average.assign(saved[f"arr_{position}"])
 
 
 def network_of(model: keras.Model) -> keras.Model:
-    """The network inside a model that only trains it (`SideSupervision`, `BoxSupervision` ...); others themselves."""
+    """Return the network inside a training wrapper (`SideSupervision`, `BoxSupervision` ...), or the model itself."""
     return getattr(model, "network", model)
 
 
 def _floating(model: keras.Model) -> list:
-    """The network's weights that can be averaged; counters cannot."""
+    """Return the network's floating-point weights; integer counters cannot be averaged."""
     weights = network_of(model).weights
     return [weight.value for weight in weights if keras.backend.is_float_dtype(weight.dtype)]

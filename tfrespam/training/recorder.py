@@ -1,8 +1,9 @@
-"""What a run keeps after every epoch, so that it can be killed at any moment and go on as if nothing had happened.
+"""Checkpoints after every epoch, from which a run that was killed at any moment resumes without a difference.
 
 Keras' BackupAndRestore, CSVLogger and ModelCheckpoint write one after the other and in place: a kill between two of
-them leaves a history that disagrees with the weights, or half a file. Here each is replaced whole, best weights first
-and the state that says "epoch done" last; what a killed epoch had written is written again, equal.
+them leaves a history that does not match the weights, or an incomplete file. Here each file is replaced atomically, the
+best weights first and the state that marks the epoch as finished last. A resumed run repeats a killed epoch and writes
+the same files again.
 """
 
 import json
@@ -12,18 +13,19 @@ from pathlib import Path
 
 import keras
 
-from tfrespam.errors import UserError, first_line
-from tfrespam.files import check_seal, recover_directory, seal, whole_directory, whole_file, write_csv
+from tfrespam.core.errors import UserError, first_line
+from tfrespam.core.files import check_seal, recover_directory, seal, whole_directory, whole_file, write_csv
 from tfrespam.training.averaging import WeightAverage, network_of
+from tfrespam.training.optimizer import build_once
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """Writes best.keras, history.csv and state/ into a run's folder.
+    """Write best.keras, history.csv and state/ into a run's folder.
 
     Args:
         folder: The run's folder.
-        average: The running average of the model's weights; the best weights are its.
-        monitor: Logged value whose maximum decides which weights are best.
+        average: The running average of the model's weights; best.keras contains the average.
+        monitor: Logged value; the weights with its maximum are the best.
     """
 
     def __init__(self, folder: Path, average: WeightAverage, monitor: str = "val_dice"):
@@ -33,28 +35,31 @@ class RunRecorder(keras.callbacks.Callback):
         self._started = 0.0
 
     def restore(self, model: keras.Model) -> int:
-        """Loads weights, optimizer and history of the last finished epoch; returns how many are finished."""
+        """Load weights, optimizer and history of the last finished epoch; return the number of finished epochs.
+
+        Raises UserError if the state is damaged.
+        """
         state = self.folder / "state"
         recover_directory(state)
         if not (state / "state.json").exists():
             return 0
         try:
             check_seal(state)
-            known = json.loads((state / "state.json").read_text(encoding="utf-8"))
-            self.history = known["history"]
-            model.optimizer.build(model.trainable_variables)
+            saved = json.loads((state / "state.json").read_text(encoding="utf-8"))
+            self.history = saved["history"]
+            build_once(model)
             model.load_weights(state / "model.weights.h5")
             self.average.restore(state)
-            for variable, value in zip(_random_states(model), known.get("random_states", []), strict=True):
+            for variable, value in zip(_random_states(model), saved.get("random_states", []), strict=True):
                 variable.assign(value)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise UserError(f"{state} is damaged ({first_line(error)}), so the run cannot go on from it. best.keras "
-                            "beside it can still be exported. Remove the run's folder to train anew") from None
+            raise UserError(f"{state} is damaged ({first_line(error)}), so the run cannot be resumed. best.keras "
+                            "beside it can still be exported. Remove the run's folder to train again") from None
         return len(self.history)
 
     @property
     def best(self) -> dict | None:
-        """The history's row with the highest `monitor`, the earliest of equals."""
+        """Row of the history with the highest `monitor`; the earliest among equals."""
         return max(self.history, key=lambda row: row[self.monitor], default=None)
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -71,18 +76,19 @@ class RunRecorder(keras.callbacks.Callback):
         with whole_directory(self.folder / "state") as state:
             self.model.save_weights(state / "model.weights.h5")
             self.average.save(state)
-            known = {"history": self.history, "random_states": [v.numpy().tolist() for v in _random_states(self.model)]}
-            (state / "state.json").write_text(json.dumps(known), encoding="utf-8")
+            random_states = [variable.numpy().tolist() for variable in _random_states(self.model)]
+            text = json.dumps({"history": self.history, "random_states": random_states})
+            (state / "state.json").write_text(text, encoding="utf-8")
             seal(state)
 
 
 def _random_states(model: keras.Model) -> list:
-    """Where the random numbers of dropout and the like stand; Keras leaves them out of its weight files."""
+    """Return the states of random generators, as of dropout; Keras does not save them in weight files."""
     weights = {id(weight) for weight in model.non_trainable_weights}
     return [variable for variable in model.non_trainable_variables if id(variable) not in weights]
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Writes the network as a .keras file, whole or not at all."""
+    """Write the network atomically as a .keras file."""
     with whole_file(path) as temporary:
         network_of(model).save(temporary)

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+import tfrespam as tr
+from tfrespam.core.errors import UserError
+
+
+def test_predict_accepts_arrays_and_files_and_writes_only_on_request(exported, images, tmp_path):
+    import cv2
+
+    for number, image in enumerate(images):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.rint(image * 65535).astype(np.uint16))
+    expected = tr.load_model(exported).predict(images)
+    of_arrays = tr.predict(images, exported)
+    of_files = tr.predict(tmp_path, tr.load_model(exported))
+    assert [each.file.name for each in of_files] == ["0.png", "1.png", "2.png"] and of_arrays[0].file is None
+    for array, file, mask, probability in zip(of_arrays, of_files, *expected, strict=True):
+        np.testing.assert_array_equal(array.mask, mask)
+        np.testing.assert_allclose(file.probability, probability, atol=1e-3)
+        assert array.tumour_fraction == pytest.approx(mask.mean())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.png", "1.png", "2.png"]
+    (one,) = tr.predict(tmp_path / "0.png", exported, output=tmp_path / "out")
+    assert (tmp_path / "out" / "predictions.csv").is_file() and one.mask.shape == images[0].shape
+    with pytest.raises(UserError, match="`output` needs files"):
+        tr.predict(images, exported, output=tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match="broken.png could not be segmented"):
+        tr.predict([tmp_path / "broken.png"], exported)

@@ -1,0 +1,73 @@
+import cv2
+import numpy as np
+import pytest
+
+from tfrespam.core.errors import UserError
+from tfrespam.serving.client.failures import PictureRefusedError, ServerUnavailableError
+from tfrespam.serving.inference import jobs
+from tfrespam.serving.inference.saved_model import Segmentation
+
+GREYS = np.arange(4096, dtype=np.uint16).reshape(64, 64) * 10
+
+
+class Echo:
+    """A network that returns each image; `refuses` gives the error of a batch, if any."""
+
+    metadata, takes_films = {"data": {"view": "roi", "context": 2.0}}, False
+
+    def __init__(self, refuses=lambda images: None):
+        self.refuses, self.asked = refuses, []
+
+    def predict_bytes(self, images):
+        self.asked.append(len(images))
+        if error := self.refuses(images):
+            raise error
+        return [Segmentation(image, image, 0.5) for image in images]
+
+
+@pytest.fixture
+def cases(tmp_path):
+    for name in "abc":
+        cv2.imwrite(str(tmp_path / f"{name}.png"), GREYS + ord(name))
+    return jobs.find([str(tmp_path)])
+
+
+def test_files_are_sent_as_one_batch(cases):
+    network = Echo()
+    done = jobs.segment(cases, network, "auto", None, False)
+    assert network.asked == [3] and [case.name for case in done] == ["a", "b", "c"]
+    assert all(case.segmentation.mask_png == case.image.encoded and not case.fault for case in done)
+
+
+def test_one_rejected_image_does_not_affect_the_others(cases):
+    jobs.read(cases, False, "auto")
+    bad = cases[1].image.encoded
+    network = Echo(lambda images: PictureRefusedError("image_bytes[0] too large") if bad in images else None)
+    done = jobs.answer(cases, network, "auto", None)
+    assert [bool(case.segmentation) for case in done] == [True, False, True] and "too large" in done[1].fault
+    assert network.asked == [3, 1, 1, 1] and not done[1].undone
+
+
+def test_images_are_undone_if_the_server_is_unavailable(cases):
+    done = jobs.segment(cases, Echo(lambda images: ServerUnavailableError("away")), "auto", None, False)
+    assert all(case.undone and case.fault == "away" for case in done)
+
+
+def test_a_box_is_cropped_as_a_square_and_pasted_back(cases):
+    (case,) = jobs.segment(cases[:1], Echo(), "auto", (20, 20, 30, 30), False)
+    assert case.region == "box" and case.square == (15, 15, 35, 35)
+    found = cv2.imdecode(np.frombuffer(case.segmentation.probability_png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert found.shape == GREYS.shape and not found[:15].any() and not found[:, 35:].any()
+
+
+def test_earlier_results_are_not_used_as_inputs(cases, tmp_path):
+    from tfrespam.serving.inference import written
+
+    (tmp_path / "a_mask.png").write_bytes((tmp_path / "a.png").read_bytes())
+    assert len(jobs.find([str(tmp_path)])) == 4
+    (tmp_path / "a_mask.png").unlink()
+    written.claim(tmp_path, {"a": ("_mask.png",)})
+    (tmp_path / "a_mask.png").write_bytes((tmp_path / "a.png").read_bytes())
+    assert [case.name for case in jobs.find([str(tmp_path)])] == ["a", "b", "c"]
+    with pytest.raises(UserError, match="contains only earlier results"):
+        jobs.find([str(tmp_path / "a_mask.png")])

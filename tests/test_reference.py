@@ -1,0 +1,39 @@
+"""The reference pages match the docstrings and contain every public name."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+import tfrespam as tr
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def pages():
+    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.pages()
+
+
+def test_the_pages_are_up_to_date(pages):
+    for name, text in pages.items():
+        stored = (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8")
+        assert stored == text, f"docs/reference/{name}.md is out of date: python docs/make_reference.py"
+
+
+def test_every_public_name_has_an_entry(pages):
+    for room in ("layers", "losses", "metrics", "data"):
+        for name in getattr(tr, room).__all__:
+            assert f"## `{name}`" in pages[room], f"tfrespam.{room}.{name}"
+    for name in ("build_model", "load_model", "export", "evaluate", "predict"):
+        assert f"## `{name}`" in pages["library"]
+    for name, builder in tr.models.BUILDERS.items():
+        if builder.__module__.startswith("tfrespam."):  # not what tests add
+            assert f"## `{name}`" in pages["models"]
+
+
+def test_pages_contain_no_generator_directives(pages):
+    assert not any(":::" in text for text in pages.values())

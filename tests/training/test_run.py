@@ -1,0 +1,42 @@
+import dataclasses
+import json
+
+import pytest
+from packed_runs import packed_for, read
+
+from tfrespam.core.errors import UserError
+from tfrespam.data.loading.prepared import find
+from tfrespam.training.accelerator import run
+
+
+def test_the_run_can_be_exported_and_evaluate_confirms_its_scores(experiment, tmp_path):
+    """Rows computed in memory against rows of the exported graph."""
+    from tfrespam.serving.inference import saved_model
+    from tfrespam.workflows.evaluation import Evaluation
+    from tfrespam.workflows.export_runs import export_runs
+
+    known = packed_for(experiment, tmp_path)
+    summary = run.train(experiment, known, tmp_path / "run", 10, lambda line: None)
+    exported = saved_model.load(export_runs([str(tmp_path / "run")], models_dir=str(tmp_path / "models")))
+    prepared = find(experiment.data_dir, experiment.data)
+    again = Evaluation(exported, prepared, experiment.data, "test").write(tmp_path / "again")
+    assert summary["n_images"] == again["n_images"] and summary["leak_audit"] == again["leak_audit"]
+    for name in ("dice", "iou", "miou"):
+        assert summary["metrics"][name]["image"] == pytest.approx(again["metrics"][name]["image"], abs=2e-3)
+    assert summary["trivial"] == pytest.approx(again["trivial"], nan_ok=True)
+    mine, theirs = (read(tmp_path / folder / "per_image.csv") for folder in ("run/test", "again"))
+    assert list(mine[0]) == list(theirs[0])
+    assert [row["lesion_id"] for row in mine] == [row["lesion_id"] for row in theirs]
+    assert summary["images_seen"] == 2 * (json.loads((tmp_path / "run" / "facts.json").read_text())["images_seen"] // 2)
+
+
+@pytest.mark.parametrize(("changed", "said"), [
+    ({"image_size": 64}, "contains other data"), ({"protocol": "paper"}, "contains other data"),
+    ({"dataset": "other"}, "contains other data"),
+])  # fmt: skip
+def test_packed_data_of_another_experiment_are_rejected(experiment, tmp_path, changed, said):
+    known = packed_for(experiment, tmp_path)
+    other = dataclasses.replace(experiment, data=dataclasses.replace(experiment.data, **changed))
+    with pytest.raises(UserError, match=said):
+        run.train(other, known, tmp_path / "run", 1)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,122 @@
+"""`tfrespam.predict`: segment images or image files."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from tfrespam.api.load_model import Segmenter, grey_batch
+from tfrespam.core.errors import UserError
+from tfrespam.data.geometry.film_detection import looks_like_film
+from tfrespam.evaluation.candidates import Candidate
+from tfrespam.serving.inference import jobs
+from tfrespam.serving.inference.film_chain import FilmChain, decoded, png
+from tfrespam.serving.inference.jobs import trained_on
+from tfrespam.serving.inference.saved_model import Segmentation, check_threshold
+from tfrespam.workflows import prediction
+
+Files = str | os.PathLike | Sequence[str | os.PathLike]
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentedImage:
+    """One image and its mask.
+
+    Args:
+        mask: (H, W) bool.
+        probability: (H, W) float32 in [0, 1].
+        file: The image's file; None for an array.
+        region: Segmented region: "picture" (the image as a crop), "film" (a whole film, searched for masses) or "box".
+        candidates: Candidates on a film (score, box, area), best score first; () if no mass was found, None for crops.
+        labels: (H, W) uint16 for a film: number, from 1, of the candidate whose outline contains the pixel, else 0.
+    """
+
+    mask: np.ndarray
+    probability: np.ndarray
+    file: Path | None = None
+    region: str = "picture"
+    candidates: tuple[Candidate, ...] | None = None
+    labels: np.ndarray | None = None
+
+    @property
+    def tumour_fraction(self) -> float:
+        """Share of the image's pixels inside the mask."""
+        return float(self.mask.mean())
+
+
+def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" = None, *,
+            film_model: str | Path | None = None, threshold: float | None = None,
+            film: Literal["auto", "always", "never"] = "auto", batch_size: int = 8,
+            output: str | Path | None = None) -> list[SegmentedImage]:  # fmt: skip
+    """Segment images; files are written only if `output` is given.
+
+    Whole films are searched for candidates, as by the stage `predict`.
+
+    Args:
+        images: An array as for `Segmenter.predict`, or files and folders: PNG, JPEG, TIFF, DICOM.
+        model: Path of an exported model, or the result of `load_model` (default: the pretrained networks for crops and
+            films).
+        film_model: Path of an exported model that finds masses on whole films, used together with `model`.
+        threshold: Lowest probability of the mask's pixels (default: that of the export).
+        film: Whether images are whole films; "auto" detects them.
+        batch_size: Files that are segmented together.
+        output: Folder for masks, probabilities, overlays and predictions.csv, as the stage `predict` writes them.
+
+    Returns:
+        One result per image, in the order of the images; files of a folder are in its listed order.
+
+    Raises:
+        UserError: No model, a file that cannot be segmented, or an array of another shape or range.
+    """
+    check_threshold(threshold)
+    path = model.path if isinstance(model, Segmenter) else model
+    crop_path, film_path = (None if each is None else os.fspath(each) for each in (path, film_model))
+    if isinstance(model, Segmenter) and film_model is None:
+        chain = FilmChain(model.exported, threshold=threshold)
+    else:
+        chain, _ = prediction.on_disk(crop_path, film_path, models_dir="saved_models", threshold=threshold)
+    if isinstance(images, np.ndarray):
+        if output is not None:
+            raise UserError("`output` needs files as `images`, because results are named after them. Received: an "
+                            "array")  # fmt: skip
+        return _arrays(images, chain, threshold, film)
+    named = [os.fspath(each) for each in ([images] if isinstance(images, str | os.PathLike) else images)]
+    if output is not None:
+        prediction.predict_files(named, os.fspath(output), model=crop_path, film_model=film_path,
+                                 threshold=threshold, film=film, batch_size=batch_size)  # fmt: skip
+    return _files(named, chain, threshold, film, batch_size)
+
+
+def _arrays(images: np.ndarray, chain: FilmChain, threshold: float | None, film: str) -> list[SegmentedImage]:
+    """Segment an array: films one by one, crops together; all images of an array have the same size."""
+    greys = grey_batch(images)
+    deep = [np.rint(grey[..., 0] * 65535).astype(np.uint16) for grey in greys]
+    if film == "always" or film == "auto" and greys.shape[-1] == 1 and (
+            trained_on(chain.metadata)["view"] == "film" or looks_like_film(deep[0])):  # fmt: skip
+        return [_segmented(result, threshold, None, "film") for result in chain.predict_film(list(map(png, deep)))]
+    predictions = Segmenter(chain.crops).predict(greys, threshold)
+    return [SegmentedImage(*pair) for pair in zip(*predictions, strict=True)]
+
+
+def _files(named: list[str], chain: FilmChain, threshold: float | None, film: str,
+           batch_size: int) -> list[SegmentedImage]:  # fmt: skip
+    cases = jobs.find(named)
+    found = []
+    for start in range(0, len(cases), batch_size):
+        for case in jobs.segment(cases[start : start + batch_size], chain, film, None, False):
+            if case.fault:
+                raise UserError(f"{case.file} could not be segmented: {case.fault}")
+            assert case.segmentation is not None  # a case without a fault has one
+            found.append(_segmented(case.segmentation, threshold, case.file, case.region))
+            case.image = case.segmentation = None  # films are large
+    return found
+
+
+def _segmented(result: Segmentation, threshold: float | None, file: Path | None, region: str) -> SegmentedImage:
+    probability = decoded(result.probability_png)
+    thresholded = threshold is None or result.labels is not None  # a threshold was applied to the candidates already
+    mask = decoded(result.mask_png) > 0 if thresholded else probability >= threshold
+    return SegmentedImage(mask, probability, file, region, result.candidates, result.labels)

@@ -1,1 +1,0 @@
-"""What the stage `benchmark` measures, one kind of path per file."""

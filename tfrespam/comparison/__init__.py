@@ -1,1 +1,0 @@
-"""Networks against each other: many trainings, their scores pooled, tested and drawn."""

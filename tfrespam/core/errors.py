@@ -1,0 +1,13 @@
+"""Exception for errors that the user can correct."""
+
+
+class UserError(Exception):
+    """Bad input: the message says what was wrong, what was expected, what was received and what to do.
+
+    Stages print it without a traceback and exit with status 2 (`tfrespam.cli`).
+    """
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first non-empty line of an error's message, or the name of its class if the message is empty."""
+    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)

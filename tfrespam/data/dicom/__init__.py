@@ -1,0 +1,1 @@
+"""Read DICOM files: pixels as bright = dense, and header values."""

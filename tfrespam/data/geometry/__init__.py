@@ -1,0 +1,1 @@
+"""Geometry of films: breast region, crop and padding, for NumPy and for TensorFlow's graph."""

@@ -1,0 +1,1 @@
+"""Load prepared data sets as tf.data: splits, batches, augmentation."""

@@ -1,0 +1,1 @@
+"""Synthetic mammograms with masses, stored in the layout of CBIS-DDSM."""

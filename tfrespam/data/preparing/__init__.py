@@ -1,0 +1,1 @@
+"""Convert films to stored examples."""

@@ -1,0 +1,1 @@
+"""Readers of downloaded data sets, one module each."""

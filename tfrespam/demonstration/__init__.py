@@ -1,1 +1,0 @@
-"""The page on which a person tries an exported network on a picture."""

@@ -1,0 +1,219 @@
+"""Client of a model server: TensorFlow Serving over gRPC or REST, or the Open Inference Protocol of KServe."""
+
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from tfrespam.core import console
+from tfrespam.core.errors import UserError
+from tfrespam.serving.client import answers, plain_network
+from tfrespam.serving.client.address import connect
+from tfrespam.serving.client.call import Call, limit_of_images, limit_of_values
+from tfrespam.serving.client.credentials import Credentials
+from tfrespam.serving.client.failures import ModelNotFoundError, ServerFaultError, ServingError
+from tfrespam.serving.client.inflight import in_order
+from tfrespam.serving.client.retry import Retry
+from tfrespam.serving.inference import inputs
+from tfrespam.serving.inference.saved_model import Segmentation
+
+PATIENCE = 60.0  # seconds
+UNKNOWN_SIZE = 1 << 23  # pixels assumed for an image whose header cannot be read here
+LOGGER = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+
+class Answered(NamedTuple):
+    """Result of one file: either a segmentation or an error."""
+
+    file: Path
+    segmentation: Segmentation | None
+    error: UserError | None
+
+
+class Client:
+    """Client that requests masks from a model server; thread-safe.
+
+    Images are sent unchanged: the graph decodes, scales and resizes them. Only DICOM and TIFF files, which the graph
+    cannot read, are converted to PNG here. If a server has only the network, from pixels to probabilities, images are
+    decoded and masks computed here. Over REST TensorFlow is not imported.
+
+    Args:
+        server: "host:8500" or "grpcs://host:8500" for gRPC without and with TLS; "http://host:8501" or
+            "https://host:8501" for REST; "kserve://host:8001" or "kserves://host:8001" for Triton, OpenVINO Model
+            Server and others.
+        model: The model's name on the server.
+        version: Number of the version to use, instead of the newest.
+        label: Label of the version to use.
+        timeout: Seconds within which the complete answer to a request must arrive; later it is not sent again.
+        patience: Seconds during which a request is sent again while the server cannot be reached, with growing pauses
+            (default: 60), and ten times that while the server reports that it is busy; a warning is logged when
+            that begins. After a request that waited in vain, others are sent only once until the server answers.
+        concurrency: Number of simultaneous requests in `stream`.
+        ca: File with the certificates to trust (PEM), if the server's is not signed by a public authority.
+        certificate: File with the client's certificate (PEM), if the server requires one.
+        key: File with that certificate's key (PEM).
+        token_file: File with a bearer token to send with each request; it is read each time.
+        keepalive: Seconds without data after which a gRPC connection is probed. The server must allow this; those of
+            serving/ allow 10 and more. REST connections are probed by the operating system after a minute.
+        proxy: HTTP proxy, "http://host:port"; those of the environment are not used.
+
+    Raises:
+        UserError: The address is invalid, or a certificate or token cannot be read or used.
+    """
+
+    def __init__(self, server: str, *, model: str = "tfrespam", version: int | None = None, label: str | None = None,
+                 timeout: float = 60.0, patience: float | None = None, concurrency: int = 4, ca: str | None = None,
+                 certificate: str | None = None, key: str | None = None, token_file: str | None = None,
+                 keepalive: float | None = None, proxy: str | None = None):  # fmt: skip
+        if version is not None and label:
+            raise UserError("give either `version` or `label`, not both")
+        self.server, self.model = server, model
+        self._timeout, self._concurrency = timeout, concurrency
+        self._retry = Retry(PATIENCE if patience is None else patience)
+        credentials = Credentials(ca, certificate, key, token_file)
+        self._transport = connect(server, model, version, label, credentials, keepalive, proxy)
+        self.metadata: dict[str, Any] = {}  # metadata.json of the exported folder, if the caller has it
+
+    def predict_images(self, images: np.ndarray) -> np.ndarray:
+        """Predict probabilities (N, H, W, 1) float32 of `images` (N, H, W, 1) in [0, 1], all of the same size."""
+        images = np.asarray(images, np.float32)
+        if images.ndim != 4 or images.shape[-1] != 1:
+            raise UserError(f"images must have the shape (N, H, W, 1). Received: {images.shape}")
+        answer = self._predict("serving_default", "image", images, limit_of_values(images.size))
+        return answers.probabilities(next(iter(answer.values()), None), images.shape, self.server)
+
+    def predict_bytes(self, pictures: Sequence[bytes]) -> list[Segmentation]:
+        """Segment PNG or JPEG files of any sizes in one request.
+
+        Raises:
+            PictureRefusedError: The graph rejected some of them.
+            WrongAnswerError: The answer is not of a tfrespam graph; `answers` contains its valid part.
+        """
+        return self._segment("predict_bytes", pictures)
+
+    def predict_film(self, films: Sequence[bytes]) -> list[Segmentation]:
+        """Segment whole films as `predict_bytes` does images; the graph scans them."""
+        return self._segment("predict_film", films)
+
+    def predict_file(self, file: str | Path) -> Segmentation:
+        """Segment one PNG, JPEG, TIFF or DICOM file. Raises UserError if it cannot be read."""
+        return self.predict_bytes([inputs.read(Path(file)).encoded])[0]
+
+    def stream(self, files: Iterable[str | Path], progress: bool = False) -> Iterator[Answered]:
+        """Segment files, one a request, several at a time; yields answers in the order of `files`.
+
+        The answer of a file that cannot be segmented contains its error; the others continue. Files with a
+        ServerUnavailableError can be sent again.
+
+        Args:
+            files: Images, or folders that are searched for them.
+            progress: Whether to show a progress bar.
+        """
+        found = inputs.find([str(file) for file in files])
+        shown = console.progress("segmenting", len(found)) if progress else None
+        bar, advance = shown or (contextlib.nullcontext(), lambda: None)
+        with bar:
+            for answer in in_order(self._segment_file, found, self._concurrency):
+                advance()
+                yield answer
+
+    @functools.cached_property
+    def takes_pictures(self) -> bool:
+        """Whether `predict_bytes` works, either in the served graph or here."""
+        return "predict_bytes" in self.signatures() or self._only_network
+
+    @functools.cached_property
+    def takes_films(self) -> bool:
+        """Whether the served graph has the signature `predict_film`."""
+        return "predict_film" in self.signatures()
+
+    def signatures(self) -> dict[str, Any]:
+        """Return the model's signatures by name, with inputs and outputs as the server describes them."""
+        return self._ask("signatures", lambda call: self._transport.signatures(call))
+
+    def versions(self) -> dict[int, str]:
+        """Return the state of each version on the server: START, LOADING, AVAILABLE, UNLOADING or END."""
+        return self._ask("versions", lambda call: self._transport.versions(call))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _segment_file(self, file: Path) -> Answered:
+        try:
+            return Answered(file, self.predict_file(file), None)
+        except UserError as error:
+            return Answered(file, None, error)
+
+    def _segment(self, signature: str, images: Sequence[bytes]) -> list[Segmentation]:
+        if not images:
+            return []
+        if signature == "predict_bytes" and self._only_network:
+            return [self._segment_pixels(image, position) for position, image in enumerate(images)]
+        shapes = [answers.shape_of(image) for image in images]
+        pixels = [rows * columns for rows, columns in (shape or (1, UNKNOWN_SIZE) for shape in shapes)]
+        answer = self._predict(signature, "image_bytes", list(images), limit_of_images(pixels))
+        return answers.segmentations(answer, shapes, f"{self.server}: {signature}")
+
+    @functools.cached_property
+    def _only_network(self) -> bool:
+        """Whether only `serving_default` is served, as for exports in other formats."""
+        known = self.signatures()
+        return self.server.startswith("kserve") and "serving_default" in known and "predict_bytes" not in known
+
+    def _segment_pixels(self, image: bytes, position: int) -> Segmentation:
+        probability = self.predict_images(plain_network.pixels(image, position))[0, ..., 0]
+        return plain_network.segmentation(probability, float(self.metadata.get("threshold", 0.5)))
+
+    def _predict(self, signature: str, name: str, value: np.ndarray | Sequence[bytes], limit: int) -> dict:
+        title = f"{signature} of {len(value)}"
+        try:
+            return self._ask(title, lambda call: self._transport.predict(signature, name, value, call), limit)
+        except ServerFaultError as error:
+            self._check_signature(signature, error)
+            raise
+
+    def _check_signature(self, signature: str, error: ServerFaultError) -> None:
+        """Raise ModelNotFoundError if a missing signature is the cause; the messages of servers differ."""
+        if error.code in ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "NOT_FOUND", "UNIMPLEMENTED"):
+            known = self.signatures()
+            if signature not in known:
+                raise ModelNotFoundError(f"{self.server}: {self.model!r} has no signature {signature}; it has "
+                                         f"{', '.join(sorted(known))}") from None  # fmt: skip
+
+    def _ask(self, title: str, ask: Callable[[Call], Answer], limit: int | None = None) -> Answer:
+        """Return the answer of `ask`, repeated while the server is away or busy; each attempt is logged with its id."""
+        def attempt() -> Answer:
+            call = Call.new(self._timeout) if limit is None else Call.new(self._timeout, limit)
+            started = time.monotonic()
+            try:
+                answer = ask(call)
+            except ServingError as error:
+                LOGGER.debug("request %s, %s: %s", call.id, title, error, extra={"request": call.id})
+                raise
+            seconds = round(time.monotonic() - started, 3)
+            LOGGER.debug("request %s, %s: answered in %g s", call.id, title, seconds,
+                         extra={"request": call.id, "seconds": seconds})  # fmt: skip
+            return answer
+
+        return self._retry(attempt)
+
+
+def newest_version(client: Client) -> int:
+    """Return the newest loaded version, which answers by default. Raises ModelNotFoundError if none is loaded."""
+    loaded = [version for version, state in client.versions().items() if state == "AVAILABLE"]
+    if not loaded:
+        raise ModelNotFoundError(f"{client.server} has loaded no version of {client.model!r}")
+    return max(loaded)

@@ -1,0 +1,32 @@
+"""Decode images and encode masks for a served network without these steps, such as an ONNX or OpenVINO export.
+
+The exported SavedModel contains these steps; they are needed here if only `serving_default` is served.
+"""
+
+import cv2
+import numpy as np
+
+from tfrespam.core.errors import UserError
+from tfrespam.data.readers.image_file import read_grey
+from tfrespam.serving.client.failures import PictureRefusedError
+from tfrespam.serving.inference.saved_model import Segmentation
+
+
+def pixels(encoded: bytes, position: int = 0) -> np.ndarray:
+    """Decode a PNG or JPEG file to grey values (1, H, W, 1) float32 in [0, 1]. Raises PictureRefusedError."""
+    try:
+        grey = read_grey(encoded)
+    except UserError as error:
+        raise PictureRefusedError(f"image_bytes[{position}] not a readable PNG or JPEG ({error})") from None
+    return (grey.astype(np.float32) / np.iinfo(grey.dtype).max)[np.newaxis, ..., np.newaxis]
+
+
+def segmentation(probability: np.ndarray, threshold: float) -> Segmentation:
+    """Return the answer of `predict_bytes` for an image with `probability` (H, W) in [0, 1]."""
+    mask = probability >= threshold
+    levels = np.rint(probability * np.float32(65535)).astype(np.uint16)
+    return Segmentation(_png(mask.astype(np.uint8) * 255), _png(levels), float(mask.mean()))
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()

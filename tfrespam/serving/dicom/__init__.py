@@ -1,0 +1,1 @@
+"""Write DICOM segmentations and structured reports."""

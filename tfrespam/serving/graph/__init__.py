@@ -1,0 +1,1 @@
+"""The graph inside an exported SavedModel."""

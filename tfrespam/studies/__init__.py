@@ -1,0 +1,1 @@
+"""Comparison, report, benchmark and demonstration; other packages do not import them."""

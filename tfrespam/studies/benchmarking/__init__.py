@@ -1,0 +1,1 @@
+"""Measurements of the stage `benchmark`, one kind a file."""

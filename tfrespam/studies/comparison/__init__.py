@@ -1,0 +1,1 @@
+"""Compare networks: run many trainings, and pool, test and plot their scores."""

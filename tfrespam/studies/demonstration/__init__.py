@@ -1,0 +1,1 @@
+"""Page on which a user tries an exported network on an image."""

@@ -1,0 +1,1 @@
+"""HTML report of finished training runs: scores, data, and failures."""

@@ -1,0 +1,1 @@
+"""Training objectives beyond a single loss: adversarial training, box supervision, deep supervision."""

@@ -1,0 +1,1 @@
+"""Functions that implement the stages; command lines call these."""

@@ -1,0 +1,296 @@
+"""Segment image files and write masks, probabilities, overlays and a table of sizes."""
+
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfrespam.core import runtime
+from tfrespam.core.console import log, progress, shown
+from tfrespam.core.errors import UserError
+from tfrespam.core.files import only_one, write_csv
+from tfrespam.data.geometry.crop import Box
+from tfrespam.serving.client.client import Client, newest_version
+from tfrespam.serving.client.credentials import Credentials
+from tfrespam.serving.client.failures import ServingError
+from tfrespam.serving.client.inflight import in_order
+from tfrespam.serving.dicom.source import Algorithm
+from tfrespam.serving.dicom.write import Wanted
+from tfrespam.serving.inference import jobs, saved_model, written
+from tfrespam.serving.inference.film_chain import FilmChain
+from tfrespam.serving.inference.jobs import Case, Segmenter, trained_on
+from tfrespam.serving.inference.journal import Journal
+from tfrespam.serving.inference.pretrained import CROPS, FILMS, shipped
+from tfrespam.serving.inference.saved_model import ExportedModel, check_threshold, fingerprint
+from tfrespam.serving.inference.written import CANDIDATES, PICTURES
+from tfrespam.workflows.prediction_results import CANDIDATE_FIELDS, FIELDS, LISTED, finish
+
+IN_FLIGHT = 4  # simultaneous requests to a server
+BESIDE = 2  # batches that are read, and that are written, while the network processes another
+LARGEST_BATCH = 1 << 24  # bytes of the files in a batch, which limits memory
+
+
+def predict_files(inputs: Sequence[str], output: str, *, model: str | None = None, film_model: str | None = None,
+                  models_dir: str = "saved_models", threshold: float | None = None, batch_size: int = 8,
+                  film: str = "auto", box: Box | None = None,
+                  server: str | None = None, served_name: str = "tfrespam", timeout: float = 300.0,
+                  credentials: Credentials = Credentials(), keepalive: float | None = None,  # noqa: B008  frozen
+                  proxy: str | None = None, remove_labels: bool = False, dicom: Wanted = Wanted(),  # noqa: B008  frozen
+                  patient_ids: bool = False) -> list[dict]:  # fmt: skip
+    """Segment the files that `inputs` specify and write the results into `output`; resume a killed call.
+
+    On whole films candidates are found (`tfrespam.serving.inference.film_chain`). The arguments are those of the stage
+    `predict`; `dicom` are the DICOM objects to write, and `credentials` those for a server.
+
+    Returns:
+        The rows of predictions.csv.
+
+    Raises:
+        UserError: Some files were not segmented; the results of the others are written.
+    """
+    check_threshold(threshold)
+    _check(output, batch_size, timeout, keepalive)
+    if box is not None and server is not None and model is None:
+        raise UserError("`box` with `server` needs `model`, the exported folder: a server does not report the margin "
+                        "of the training crops")
+    passed_over: Counter = Counter()
+    cases = jobs.find(inputs, passed_over)
+    if server is None:
+        segmenter, place = on_disk(model, film_model, models_dir, threshold)
+    else:
+        client = Client(server, model=served_name, timeout=timeout, keepalive=keepalive, proxy=proxy,
+                        **dataclasses.asdict(credentials))  # fmt: skip
+        client, place = _served(client, model)
+        segmenter = FilmChain(client, threshold=threshold)
+    _check_box(box, cases, segmenter.metadata)
+    settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
+                "patient_ids": patient_ids, "dicom": dicom,
+                "algorithms": _algorithms(segmenter, served_name, threshold)}  # fmt: skip
+    folder = Path(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder, "Wait for it, or choose another `output`"):
+        written.claim(folder, {case.name: _endings(case, settings["dicom"]) for case in cases})
+        rows = _predict(cases, segmenter, folder, settings, batch_size)
+        _write_tables(folder, rows)
+        written.settle(folder)
+    _say_notes(rows, passed_over)
+    _say(cases, rows, place, output)
+    return rows
+
+
+def _write_tables(folder: Path, rows: list[dict]) -> None:
+    """Write predictions.csv, and candidates.csv if films were segmented."""
+    listed = [each for row in rows for each in row.pop(LISTED, [])]
+    if any(row.get("region") == "film" for row in rows):
+        write_csv(folder / CANDIDATES, listed, CANDIDATE_FIELDS)
+    else:
+        (folder / CANDIDATES).unlink(missing_ok=True)  # from an earlier call
+    write_csv(folder / "predictions.csv", rows, FIELDS)
+
+
+def _endings(case: Case, wanted: Wanted) -> tuple[str, ...]:
+    """Return the endings of the files that are written for `case`."""
+    return PICTURES + (wanted.endings if case.is_dicom else ())
+
+
+def _say_notes(rows: list[dict], passed_over: Counter) -> None:
+    """Log each assumption once with one of its files, and the DICOM classes without images."""
+    said: dict[str, list] = {}
+    for row in rows:
+        for note in filter(None, str(row.get("notes") or "").split("; ")):
+            said.setdefault(note, []).append(row["file"])
+    for note, files in said.items():
+        log.info(f"note: {shown(files[0])}{f' and {len(files) - 1} more' if len(files) > 1 else ''}: {note}")
+    if passed_over:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(passed_over.items()))
+        log.info(f"note: skipped, because they contain no images: {kinds}")
+
+
+def _say(cases: list[Case], rows: list[dict], place: str, output: str) -> None:
+    """Log the results; raise UserError if some files were not segmented."""
+    done = [row for row in rows if row["status"] == "ok"]
+    films = sum(row["region"] == "film" for row in done)
+    log.info(f"{len(done)} images segmented with {place}"
+                      + (f", {films} of them as whole films: {_candidate_counts(done)}" if films else ""))  # fmt: skip
+    log.info(f"masks and predictions.csv: {output}")
+    undone, failed = ([case for case in cases if case.fault and case.undone == kind] for kind in (True, False))
+    for title, those in (("failed", failed), ("undone", undone)):
+        for case in those:
+            log.warning(f"{title}: {shown(case.file)}: {case.fault}", extra={"file": str(case.file), "status": title})
+    if undone:
+        raise UserError(f"{len(undone)} of {len(cases)} files are undone: the server gave no masks (see above, and "
+                        "status in predictions.csv). Repeat the same call: it segments only these")
+    if failed:
+        raise UserError(f"{len(failed)} of {len(cases)} files could not be segmented (see status in predictions.csv)")
+
+
+def _candidate_counts(rows: list[dict]) -> str:
+    """Describe the number of candidates of the films in `rows`."""
+    counts = [int(row["candidates"] or 0) for row in rows if row["region"] == "film"]
+    return f"{sum(counts)} candidates on {sum(map(bool, counts))}, no mass found on {counts.count(0)}"
+
+
+def _check(output: str, batch_size: int, timeout: float, keepalive: float | None) -> None:
+    if Path(output).exists() and not Path(output).is_dir():
+        raise UserError(f"`output` must be a folder. Received: {output}, a file")
+    if batch_size < 1:
+        raise UserError(f"`batch_size` must be 1 or more. Received: {batch_size}")
+    if not 0 < timeout < float("inf"):
+        raise UserError(f"`timeout` must be a number of seconds above 0. Received: {timeout}")
+    if keepalive is not None and not 1 <= keepalive < float("inf"):
+        raise UserError(f"`keepalive` must be a number of seconds, 1 or more. Received: {keepalive}")
+
+
+def _check_box(box: Box | None, cases: list[Case], metadata: dict[str, Any]) -> None:
+    if box is None:
+        return
+    if len(cases) != 1:
+        raise UserError(f"`box` requires a single image. Received: {len(cases)} images")
+    if trained_on(metadata)["view"] == "film":
+        raise UserError("`box` needs a model that was trained on crops; this one was trained on whole films")
+
+
+def on_disk(model: str | None, film_model: str | None, models_dir: str,
+             threshold: float | None) -> tuple[FilmChain, str]:  # fmt: skip
+    """Load the models that segment crops and find masses on films; return them with their folders. Raises UserError."""
+    path = model_path(model, models_dir)
+    films = film_model_path(film_model, models_dir, path, model is not None)
+    for each in filter(None, (path, films)):
+        saved_model.refuse_pairs(saved_model.read_metadata(each), each)
+    runtime.load_tensorflow()
+    loaded = saved_model.load(path)
+    if films is None or films == path:
+        return FilmChain(loaded, threshold=threshold), str(path)
+    return FilmChain(saved_model.load(films), loaded, threshold), f"{path}, films with {films}"
+
+
+def film_model_path(film_model: str | None, models_dir: str, crops: Path, named: bool) -> Path | None:
+    """Return the version that finds masses on films for the crop model `crops`; None if `crops` does that itself.
+
+    Without `film_model` it is the pretrained one for films, unless the user `named` `crops` or has another model.
+    """
+    if film_model is not None:
+        path = saved_model.locate(film_model)
+        if trained_on(saved_model.read_metadata(path))["view"] != "film":
+            raise UserError(f"`film_model` must be a model that was trained on whole films. Received: {film_model}")
+        return path
+    if named or CROPS not in (crops.name, crops.parent.name):
+        return None
+    if (Path(models_dir) / FILMS).is_dir():
+        return saved_model.locate(Path(models_dir) / FILMS)
+    return shipped(FILMS)
+
+
+def _served(client: Client, model: str | None) -> tuple[Segmenter, str]:
+    """Check that a client's server has a tfrespam model; return the client and a description of server and version.
+
+    Metadata, which a server does not report, is read from the folder `model` if it is named.
+    """
+    client.metadata = {} if model is None else saved_model.read_metadata(saved_model.locate(model))
+    try:
+        version, signatures = newest_version(client), sorted(client.signatures())
+    except ServingError as error:
+        raise UserError(f"{error}. Expected a server with the model {client.model!r} (`served_name`): TensorFlow "
+                        "Serving is host:8500 or http://host:8501 (REST), Triton kserve://host:8001") from None
+    if not client.takes_pictures:
+        raise UserError(f"{client.server}: {client.model!r} has the signatures {', '.join(signatures)}; expected "
+                        "predict_bytes. Serve a model of tfrespam.export for single images")
+    return client, f"{client.server}, model {client.model}, version {version}"
+
+
+def _algorithms(segmenter: FilmChain, served_name: str, threshold: float | None) -> dict[str, Algorithm]:
+    """Return the description of the network in DICOM objects for each region; a server reports only its name."""
+    models = {"picture": segmenter.crops, "film": segmenter.finder, "box": segmenter.crops}
+    return {region: Algorithm.of(_identified(model), served_name, threshold, film=region == "film")
+            for region, model in models.items()}  # fmt: skip
+
+
+def _identified(model: Segmenter) -> dict[str, Any]:
+    """Return the model's metadata, with the hash of graph and weights for a local model."""
+    if isinstance(model, ExportedModel) and "sha256" not in model.metadata:
+        return {**model.metadata, "sha256": fingerprint(model.path)}
+    return dict(model.metadata)
+
+
+def model_path(model: str | Path | None, models_dir: str) -> Path:
+    """Return the exported version at `model` (default: the pretrained one, else the newest). Raises UserError."""
+    if model is not None:
+        return saved_model.locate(model)
+    if (Path(models_dir) / CROPS).is_dir():
+        return saved_model.locate(Path(models_dir) / CROPS)
+    if found := saved_model.newest(models_dir) or shipped():
+        return found
+    raise UserError(f"{models_dir}/ contains no exported model. Train one with: python -m tfrespam.train")
+
+
+def _predict(cases: list[Case], model: FilmChain, folder: Path, settings: dict[str, Any],
+             batch_size: int) -> list[dict]:  # fmt: skip
+    """Return one row for every case, in their order."""
+    journal = Journal(folder / ".predict.unfinished", settings, {case.name: case.file for case in cases})
+    rows = {case.name: _earlier(case, journal, folder, settings["dicom"]) for case in cases}
+    left = [case for case in cases if rows[case.name] is None]
+    if len(left) < len(cases):
+        log.info(f"{len(cases) - len(left)} of {len(cases)} images were finished by an earlier call")
+    finish = functools.partial(_finish_batch, folder=folder, settings=settings)
+    bar, advance = progress("segmenting", len(left))
+    with bar:
+        for batch in in_order(finish, _answered(_batches(left, batch_size), model, settings), BESIDE):
+            for case, row in batch:
+                rows[case.name] = row
+                if not case.fault:
+                    journal.add(case.file, row)
+                advance()
+    if not any(case.undone for case in cases):
+        journal.close()
+    return [rows[case.name] for case in cases]
+
+
+def _batches(cases: list[Case], batch_size: int) -> Iterator[list[Case]]:
+    """Divide cases into batches of `batch_size`, or fewer for large files; films are segmented one by one anyway."""
+    batch, size = [], 0
+    for case in cases:
+        of_file = _size(case.file)
+        if batch and (len(batch) == batch_size or size + of_file > LARGEST_BATCH):
+            yield batch
+            batch, size = [], 0
+        batch.append(case)
+        size += of_file
+    if batch:
+        yield batch
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0  # reading it will report the error
+
+
+def _answered(batches: Iterable[list[Case]], model: FilmChain, settings: dict[str, Any]) -> Iterator[Sequence[Case]]:
+    """Read and segment batches: several requests at a time with a server, one batch with a local model.
+
+    While a local model runs in the calling thread, the next batches are read.
+    """
+    asked = {name: settings[name] for name in ("film", "box")}
+    if isinstance(model.finder, Client):
+        work = functools.partial(jobs.segment, model=model, cleaned=settings["cleaned"], **asked)
+        return in_order(work, batches, IN_FLIGHT)
+    read = in_order(functools.partial(jobs.read, cleaned=settings["cleaned"], film=settings["film"]), batches, BESIDE)
+    return (jobs.answer(batch, model, **asked) for batch in read)
+
+
+def _finish_batch(batch: Sequence[Case], folder: Path, settings: dict[str, Any]) -> list[tuple[Case, dict]]:
+    """Write the images of a batch; return its cases with their rows."""
+    finished = []
+    for case in batch:
+        finished.append((case, finish(case, folder, settings)))
+        case.image = case.segmentation = None  # films are large; only those in progress are kept
+    return finished
+
+
+def _earlier(case: Case, journal: Journal, folder: Path, wanted: Wanted) -> dict | None:
+    """Return the row of a case from an unfinished earlier call, if its output files still exist."""
+    there = all((folder / f"{case.name}{ending}").is_file() for ending in _endings(case, wanted))
+    return journal.row(case.file, case.name) if there else None
