@@ -1,4 +1,4 @@
-# TF_CONFIG for one of several workers, from HOSTS (the names of all) and INDEX (this one's number); to be sourced.
+# Set TF_CONFIG for one of several workers, from HOSTS (the names of all) and INDEX (the number of this one). Source it:
 #   HOSTS="host0 host1" INDEX=0; . launch/tf_config.sh
 PORT=${TFRESPAM_PORT:-29400}
 WORKERS_LIST=
