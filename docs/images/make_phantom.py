@@ -16,10 +16,10 @@ import yaml
 from PIL import Image
 
 from tfrespam.config import DataConfig
-from tfrespam.data import pipeline
-from tfrespam.data.prepared import find
+from tfrespam.data.loading import pipeline
+from tfrespam.data.loading.prepared import find
 from tfrespam.evaluation.overlay import PREDICTION, REFERENCE, draw_contour, grey_to_rgb
-from tfrespam.serving import saved_model
+from tfrespam.serving.inference import saved_model
 
 COLUMNS, SIDE, CAPTION = 6, 144, 20
 OUTPUT = Path(__file__).with_name("phantom.png")

@@ -19,9 +19,9 @@ import yaml
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tfrespam.data.crop import bounding_box
-from tfrespam.demonstration.examples import film_and_mass
-from tfrespam.training.board_server import served
+from tfrespam.data.geometry.crop import bounding_box
+from tfrespam.studies.demonstration.phantom_examples import film_and_mass
+from tfrespam.training.tensorboard.server import served
 
 HERE = Path(__file__).parent
 CASES = "tf-image-loader img"
