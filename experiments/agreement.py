@@ -15,11 +15,12 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.ndimage
 
-from tfrespam import cli, runtime
+from tfrespam import cli
 from tfrespam.config import DataConfig, Experiment
-from tfrespam.errors import UserError
+from tfrespam.core import runtime
+from tfrespam.core.errors import UserError
+from tfrespam.core.files import write_csv
 from tfrespam.evaluation import confusion, statistics
-from tfrespam.files import write_csv
 
 MEAN = "mean of all"  # of the networks' probabilities
 
@@ -58,8 +59,8 @@ def agreement(probabilities: dict[str, np.ndarray], reference: np.ndarray, patie
 def outlined(models: Sequence[str], data_dir: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """What `agreement` takes, from exported models: the pictures are those of their validation split."""
     runtime.load_tensorflow()
-    from tfrespam.data import pipeline, prepared, protocols
-    from tfrespam.serving import saved_model
+    from tfrespam.data.loading import pipeline, prepared, protocols
+    from tfrespam.serving.inference import saved_model
 
     exported = {model: saved_model.load(model) for model in models}
     config, *others = [DataConfig.of(each.metadata["data"]) for each in exported.values()]
@@ -67,7 +68,7 @@ def outlined(models: Sequence[str], data_dir: str) -> tuple[dict[str, np.ndarray
         raise UserError("expected two models or more, trained on the same data with the same patients held out. "
                         f"Received: {', '.join(models)}")
     found = prepared.find(data_dir, config)
-    judged = protocols.parts(found.table, config.protocol, config.fold, 0, config.exclude_films)["validation"]
+    judged = protocols.splits(found.table, config.protocol, config.fold, 0, config.exclude_films)["validation"]
     batches = list(pipeline.evaluation(found, judged, batch_size=64).as_numpy_iterator())
     probabilities = {name: np.concatenate([each.predict_images(images)[..., 0] for images, _ in batches])
                      for name, each in exported.items()}  # fmt: skip

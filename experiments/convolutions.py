@@ -1,6 +1,6 @@
 """What each convolution of a network costs alone, with its two gradients, and what other ways to the same numbers cost.
 
-    python experiments/convolutions.py --width 0.25 --image_size 128 --output experiments/results/convolutions.csv
+    python experiments/convolutions.py --width 0.25 --image_size 128
 
 Shows whether a training step could be faster on a processor without another library than oneDNN. The other ways are:
 by inputs, a convolution by the turned kernel; by kernels, a matrix product for each of the kernel's places; for kernels
@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tfrespam import runtime
+from tfrespam.core import runtime
 
 runtime.start()
 
 import tensorflow as tf  # noqa: E402
 
 from tfrespam import build_model  # noqa: E402
-from tfrespam.benchmarking import timing  # noqa: E402
-from tfrespam.files import write_csv  # noqa: E402
+from tfrespam.core.files import write_csv  # noqa: E402
+from tfrespam.studies.benchmarking import timing  # noqa: E402
 
 
 class Shape(NamedTuple):
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--image_size", type=int, default=128)
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--output", default="experiments/results/convolutions.csv")
+    parser.add_argument("--output", default="experiments/results/benchmarks/convolutions.csv")
     options = parser.parse_args()
     model = build_model(options.model, (options.image_size, options.image_size, 1), width=options.width)
     rows = measure(shapes(model, options.batch_size), options.batch_size, options.rounds)

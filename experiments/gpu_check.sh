@@ -1,10 +1,10 @@
 #!/bin/sh
-# Fills the benchmark's GPU column on a machine that has one. The authors had none: whoever runs this is the first.
+# Checks and measures training on a machine with a GPU. Not run yet, because no GPU was available.
 #
 #   pip install '.[gpu]' && experiments/gpu_check.sh
 #
-# Checks that TensorFlow sees the GPU, that one training in each precision and in deterministic mode comes to its end, and
-# that two GPUs train if there are two; then measures. Results: experiments/results/benchmark-gpu-*.json, gpu_check.log.
+# Checks that TensorFlow finds the GPU, that one training in each precision and in deterministic mode finishes, and, if
+# there are two GPUs, that they train together; then measures. Results: experiments/results/benchmarks/gpu-*.json, gpu_check.log.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python}

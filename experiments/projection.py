@@ -1,8 +1,9 @@
 """How the time of an epoch might fall with the number of devices: arithmetic on a measured step, not a measurement.
 
-    python experiments/projection.py experiments/results/benchmark-respam_unet-0.25-128.json --write docs/distributed.md
+    python experiments/projection.py --write docs/explanation/distributed.md \
+      experiments/results/benchmarks/respam_unet-0.25-128.json
 
-A step on n devices takes the device's share of the measured step, in proportion to its pictures, and then a ring
+A step on n devices takes the device's share of the measured step, in proportion to its images, and then a ring
 all-reduce of all gradients, 2 (n - 1) / n times their bytes through each device's link, which overlaps with nothing.
 Left out: starting a step, waiting for the slowest, batch statistics, reading data, and that small batches use a device
 worse. So real times are longer than these.
@@ -44,7 +45,7 @@ def markdown(results: dict, source: str, examples: int) -> str:
     model = results["model"]
     compute = results["speed"]["training step"]["paths"]["TensorFlow"]["median"]
     head = (f"**A projection, not a measurement.** From {source}: {model['name']}, width {model['width']:g}, "
-            f"{model['image_size']} px, a step of {model['batch_size']} pictures in {1e3 * compute:.0f} ms on "
+            f"{model['image_size']} px, a step of {model['batch_size']} images in {1e3 * compute:.0f} ms on "
             f"{results['machine']} (load {results['load_before']:.1f} before the measurement), "
             f"{model['parameters']:,} parameters = {4e-6 * model['parameters']:.1f} MB of gradients. Minutes of an "
             f"epoch of {examples:,} examples:\n\n")

@@ -1,0 +1,56 @@
+"""Write experiments/results/README.md: one row a result, from the comment at the head of each result's README.
+
+    python experiments/index_results.py
+
+The comment is YAML and stands on the lines after the title:
+
+    <!-- index
+    question: What does the protocol cost?
+    answer: 5.9 points of Dice (U-Net)
+    commit: 80928ec
+    command: python -m tfrespam.compare --config experiments/leakage.yaml
+    -->
+"""
+
+import re
+from pathlib import Path
+
+import yaml
+
+RESULTS = Path(__file__).with_name("results")
+FIELDS = ("question", "answer", "commit", "command")
+HEAD = """# Results
+
+One row a result, written by [index_results.py](../index_results.py); each folder has settings, history and rows per
+image. Dice in per cent, of patients that the network has not seen unless said otherwise. "First edition" results were
+made on reduced films whose masks had been placed by registration; they are not comparable to later ones
+([what happened](../../datasets/cbis_ddsm_mass/README.md#masks-of-the-reduced-films)).
+
+| result | question | answer | commit | command |
+|---|---|---|---|---|
+"""
+
+
+def entry(page: Path) -> dict[str, str]:
+    """The index comment of a result's README. Raises ValueError when it is missing or lacks a field."""
+    found = re.search(r"<!-- index\n(.*?)-->", page.read_text(encoding="utf-8"), re.DOTALL)
+    told = yaml.safe_load(found[1]) if found else {}
+    missing = [field for field in FIELDS if not told.get(field)]
+    if missing:
+        raise ValueError(f"{page} needs a comment '<!-- index ... -->' with {', '.join(missing)}")
+    return {field: str(told[field]) for field in FIELDS}
+
+
+def index(results: Path = RESULTS) -> str:
+    """The text of results/README.md."""
+    rows = []
+    for page in sorted(results.glob("*/README.md")):
+        told = entry(page)
+        first = " (first edition)" if "First edition:" in page.read_text(encoding="utf-8") else ""
+        link = f"[{page.parent.name}]({page.parent.name}/README.md){first}"
+        rows.append(f"| {link} | {told['question']} | {told['answer']} | {told['commit']} | `{told['command']}` |")
+    return HEAD + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    (RESULTS / "README.md").write_text(index(), encoding="utf-8")
