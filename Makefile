@@ -1,4 +1,5 @@
 # Needs make and Python >= 3.11 (with venv and pip), nothing else: the first target sets up .venv from constraints.txt.
+# `make train` and `make venv` install what training and predicting need, every other target what tests and docs need.
 #   make train              the embedded default: phantom films, a small network, its scores
 #   make test               everything that is fast
 #   make PYTHON=python3.12 VENV=.venv312 test
@@ -7,38 +8,41 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: train test test-slow test-all lint docs audit sbom venv
+.PHONY: train test test-slow test-all lint docs audit sbom venv venv-test
 
 train: venv
 	$(RUN) tfrespam.train
 
-test: venv
+test: venv-test
 	$(RUN) pytest -n auto --maxprocesses 4 -m "not slow and not real"
 
 # the sweeps, and the tests on the real films where TFRESPAM_REAL_DATA names them
-test-slow: venv
+test-slow: venv-test
 	$(RUN) pytest -n auto --maxprocesses 2 --dist worksteal -m "slow or real"
 
 test-all: test test-slow
 
-lint: venv
+lint: venv-test
 	$(RUN) ruff check
 	$(VENV)/bin/lint-imports
+	$(RUN) mypy
 
 # the pages under docs/ as a site in build/site; a broken link is an error
-docs: venv
+docs: venv-test
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
 
 # known weaknesses of the pinned packages, from PyPI's own list; what could not be looked up is an error
-audit: venv
+audit: venv-test
 	$(RUN) pip_audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 # software bill of materials: every installed package, its version and its licence, as CycloneDX
-sbom: venv
+sbom: venv-test
 	@mkdir -p build
 	$(VENV)/bin/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --output-format JSON --output-file build/sbom.json
 
 venv: $(VENV)/.installed
+
+venv-test: $(VENV)/.installed-test
 
 # .installed says that all packages are there; a setup that was interrupted leaves .unfinished and is done anew.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -47,6 +51,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	    "$$($(PYTHON) --version 2>/dev/null || echo missing). Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@if [ -e $(VENV)/.unfinished ]; then rm -rf $(VENV); fi
 	@mkdir -p $(VENV) && touch $(VENV)/.unfinished
-	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --constraint constraints.txt --editable '.[test]'
+	@$(PYTHON) -m venv $(VENV)
+	$(call install,.,packages for training and predicting)
 	@mv $(VENV)/.unfinished $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(call install,.[test],packages for tests and docs)
+	@touch $@
+
+# pip's output goes to a file, so that what follows can be read
+define install
+@echo "installing $(2) into $(VENV), see $(VENV)/pip.log"
+@$(RUN) pip install --constraint constraints.txt --editable '$(1)' >>$(VENV)/pip.log 2>&1 || { \
+  tail -n 20 $(VENV)/pip.log >&2; echo "error: pip failed, see $(VENV)/pip.log. The same command goes on" >&2; exit 1; }
+endef
