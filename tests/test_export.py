@@ -53,7 +53,7 @@ def test_a_kill_at_any_moment_leaves_only_complete_versions(tmp_path):
     start = time.monotonic()
     subprocess.run(command, check=True, timeout=300)
     whole, draw = time.monotonic() - start, random.Random(0)
-    for _ in range(10):
+    for _ in range(5):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         time.sleep(draw.uniform(0.2, 1.0) * whole)
         process.send_signal(signal.SIGKILL)

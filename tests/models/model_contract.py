@@ -96,15 +96,18 @@ def check_saved(model, tmp_path):
 
 
 def check_exported(model, tmp_path):
-    """Check that the SavedModel's two signatures return the model's probabilities, for arrays and for PNG files."""
+    """Check that the SavedModel has only allowed operations and returns the model's probabilities."""
     import cv2
+    from served_ops import check_ops
 
     from tfrespam.serving.inference import saved_model
     from tfrespam.workflows.exporting import export_model
 
     images = np.round(255 * disk_images(2, model.input_shape[1])[0]) / 255
     expected = np.array(main_output(model, images))
-    exported = saved_model.load(export_model(model, tmp_path, model.name, {}))
+    path = export_model(model, tmp_path, model.name, {})
+    check_ops(path)
+    exported = saved_model.load(path)
     np.testing.assert_allclose(exported.predict_images(images), expected, rtol=0, atol=1e-6)
     files = [cv2.imencode(".png", np.round(255 * image).astype(np.uint8))[1].tobytes() for image in images]
     for answer, probability in zip(exported.predict_bytes(files), expected, strict=True):

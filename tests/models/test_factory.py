@@ -64,8 +64,9 @@ def test_parameters_grow_with_the_square_of_the_width(name):
     assert 3.2 < large / small < 4.2  # depthwise kernels and batch normalisation grow only linearly with the width
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("name", ["unet", *(pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS)])
+@pytest.mark.parametrize(("name", "policy"), [
+    ("unet", "mixed_bfloat16"), *(pytest.param(name, "mixed_float16", marks=pytest.mark.slow) for name in NETWORKS),
+])  # fmt: skip
 def test_mixed_precision_trains_and_predicts_in_float32(name, policy):
     keras.config.set_dtype_policy(policy)
     try:

@@ -3,10 +3,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from served_ops import ALLOWED, check_ops
 from small_model import SIZE, small_model
-from tensorflow.core.protobuf import saved_model_pb2
 
-from tfrespam.models import BUILDERS
 from tfrespam.serving.graph.film_scan import segment
 from tfrespam.serving.graph.signatures import SIGNATURES, export_archive
 
@@ -16,30 +15,6 @@ WIDE = RANDOM.integers(0, 256, (20, 50)).astype(np.uint8)
 TALL = RANDOM.integers(0, 65536, (70, 33)).astype(np.uint16)
 LIMIT = 3000
 SHARES = 0.4, 1.0
-# All that the signatures and the small network need of TensorFlow; nothing here runs Python.
-ALLOWED = {
-    "Abs", "AddN", "AddV2", "All", "Any", "ArgMax", "Assert", "AssignVariableOp", "AvgPool", "BatchMatMulV2",
-    "BiasAdd", "Bitcast", "Cast", "ConcatV2", "ConcatenateDataset", "Const", "Conv2D", "Cumsum",
-    "DatasetToSingleElement", "DecodeJpeg", "DecodePng", "DecodeRaw", "DenseBincount", "DisableCopyOnRead",
-    "DivNoNan", "EncodePng", "EnsureShape", "Equal", "ExtractJpegShape", "Fill", "FloorDiv", "GatherNd", "GatherV2",
-    "Greater", "GreaterEqual", "Identity", "IsFinite", "If", "IgnoreErrorsDataset", "Less", "LogicalAnd", "LogicalOr",
-    "MapDataset", "Max", "MaxPool", "Maximum", "Mean", "MergeV2Checkpoints", "Minimum", "Mul", "Neg", "NoOp",
-    "NotEqual", "OnesLike", "Pack", "Pad", "PartitionedCall", "Placeholder", "Prod", "Range", "ReadVariableOp",
-    "RealDiv", "Relu", "Reshape", "RestoreV2", "Round", "Rsqrt", "SaveV2", "Select", "SelectV2", "Shape",
-    "ShardedFilename", "Sigmoid", "Size", "Square", "Squeeze", "StatefulPartitionedCall", "StatelessIf",
-    "StatelessWhile", "StaticRegexFullMatch", "StridedSlice", "StringFormat", "StringJoin", "Sub", "Substr", "Sum",
-    "TakeDataset", "TensorDataset", "TensorListFromTensor", "TensorListGetItem", "TensorListReserve",
-    "TensorListSetItem", "TensorListStack", "TensorScatterAdd", "Unpack", "VarHandleOp", "VarIsInitializedOp",
-    "Where", "While",
-    # of candidates
-    "Log", "Min", "RaggedTensorFromVariant", "RaggedTensorToTensor", "RaggedTensorToVariant", "ScatterNd",
-    "TensorScatterMin", "TensorScatterUpdate", "TopKV2", "Unique", "UnsortedSegmentMax",
-    "UnsortedSegmentMin", "UnsortedSegmentSum",
-}  # fmt: skip
-# What networks need beside.
-NETWORK_OPS = {"BatchToSpaceND", "Bitcast", "BitwiseAnd", "Conv2DBackpropInput", "DepthToSpace",
-               "DepthwiseConv2dNative", "ExpandDims", "LeakyRelu", "OneHot", "Relu6", "ResizeBilinear",
-               "SpaceToBatchND", "Split", "Tanh", "Tile", "Transpose", "ZerosLike"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -196,28 +171,8 @@ def test_too_large_images_are_rejected_by_their_header(signatures):
         signatures["predict_bytes"](image_bytes=tf.constant([encode(WIDE), large]))
 
 
-def ops_and_attributes(path) -> tuple[set[str], set[str]]:
-    """Return the names of all operations in the graph and its function library, and of all their attributes."""
-    saved = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    graph = saved.meta_graphs[0].graph_def
-    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-    assert len(nodes) > 200
-    attributes = {name for node in nodes for name in node.attr}
-    return {node.op for node in nodes}, attributes.union(*(function.attr for function in graph.library.function))
-
-
 def test_the_graph_contains_only_allowed_operations(path):
-    ops, attributes = ops_and_attributes(path)
-    assert ops - ALLOWED == set() and "_XlaMustCompile" not in attributes
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", BUILDERS)
-def test_every_network_uses_only_allowed_operations(name, tmp_path):
-    side = 64
-    export_archive(BUILDERS[name]((side, side, 1), 1 / 16), tmp_path, side)
-    ops, attributes = ops_and_attributes(tmp_path)
-    assert ops - ALLOWED - NETWORK_OPS == set() and "_XlaMustCompile" not in attributes
+    check_ops(path, ALLOWED)
 
 
 def test_a_model_with_one_output_and_half_precision_serves_float32(tmp_path):
