@@ -22,7 +22,7 @@ from tfrespam.core.errors import UserError
 from tfrespam.predict import predict
 from tfrespam.serving.client import client
 from tfrespam.serving.inference.saved_model import read_metadata
-from tfrespam.serving.inference.written import PICTURES
+from tfrespam.serving.inference.written import IMAGE_ENDINGS
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def table(folder):
 
 
 def results(folder):
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(PICTURES)}
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith(IMAGE_ENDINGS)}
 
 
 @pytest.mark.parametrize("kind", ["grpc", "rest"])
@@ -60,7 +60,7 @@ def test_files_are_identical_to_those_without_a_server(server, small_export, pic
     predict(str(pictures), output=str(tmp_path / "local"), model=str(small_export), **options)
     predict(str(pictures), output=str(tmp_path / "served"), server=server.addresses[kind], **options)
     local, served = results(tmp_path / "local"), results(tmp_path / "served")
-    assert local == served and len(local) == 13 * len(PICTURES)
+    assert local == served and len(local) == 13 * len(IMAGE_ENDINGS)
     tables = [(tmp_path / side / "predictions.csv").read_bytes() for side in ("local", "served")]
     assert tables[0] == tables[1]
     assert sorted(os.listdir(tmp_path / "served")) == sorted([*served, "predictions.csv"])

@@ -40,12 +40,12 @@ def test_arrays_of_invalid_shape_range_or_type_are_rejected(exported, wrong, mes
         tr.load_model(exported).predict(wrong)
 
 
-def test_an_older_export_has_no_trainable_network(exported, tmp_path):
+def test_an_export_without_its_keras_file_cannot_be_trained(exported, tmp_path):
     import shutil
 
     old = shutil.copytree(exported, tmp_path / "old" / "1")
     (old / "model.keras").unlink()
-    with pytest.raises(UserError, match="trainable network"):
+    with pytest.raises(UserError, match="contains no model.keras to train further"):
         tr.load_model(old, trainable=True)
     with pytest.raises(UserError, match="no exported model"):
         tr.load_model(tmp_path / "gone", trainable=True)

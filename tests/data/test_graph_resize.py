@@ -7,17 +7,17 @@ import tensorflow as tf
 from tfrespam.data.geometry import crop
 from tfrespam.data.geometry.graph_resize import from_frame, resize, to_frame
 
-PICTURES = np.random.default_rng(0).random((2, 37, 53, 1), np.float32)
+IMAGES = np.random.default_rng(0).random((2, 37, 53, 1), np.float32)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (37, 20), (90, 53), (111, 200), (20, 100), (1, 1)])
 def test_resize_matches_tensorflows_antialiased_bilinear_resize(size):
-    expected = tf.image.resize(PICTURES, size, antialias=True)
-    np.testing.assert_allclose(resize(PICTURES, tf.constant(size)), expected, atol=2e-5)
+    expected = tf.image.resize(IMAGES, size, antialias=True)
+    np.testing.assert_allclose(resize(IMAGES, tf.constant(size)), expected, atol=2e-5)
 
 
 def test_an_image_of_the_right_size_is_unchanged():
-    np.testing.assert_array_equal(resize(PICTURES, tf.constant([37, 53])), PICTURES)
+    np.testing.assert_array_equal(resize(IMAGES, tf.constant([37, 53])), IMAGES)
 
 
 def test_shrinking_averages_areas_and_reduces_noise():
@@ -34,7 +34,7 @@ def test_a_constant_image_stays_constant_up_to_its_edges():
 
 def test_can_be_compiled_by_xla():
     compiled = tf.function(lambda picture: resize(picture, tf.constant([16, 20])), jit_compile=True)
-    np.testing.assert_allclose(compiled(tf.constant(PICTURES)), resize(PICTURES, tf.constant([16, 20])), atol=1e-6)
+    np.testing.assert_allclose(compiled(tf.constant(IMAGES)), resize(IMAGES, tf.constant([16, 20])), atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 13), (14, 9), (1, 6)])

@@ -20,6 +20,7 @@ def test_scores_are_printed_with_their_interval():
 
 @pytest.mark.parametrize(("changed", "caveat"), [
     ({"leak_audit": {"patient": 3}}, "3 of them show patients that the model was trained on"),
+    ({"split": "train", "leak_audit": {"patient": 2}}, "2 of them show patients that the model was trained on"),
     ({"leak_audit": {"patient": 3}, "of_other_sources": True}, "belong to another data set"),
     ({"leak_audit": {"patient": None}}, "training data are not recorded"),
     ({"split": "validation", "settings": {"training": {"select": "best"}}}, "slightly optimistic"),

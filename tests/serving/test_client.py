@@ -108,7 +108,7 @@ def test_stream_returns_results_in_order_and_continues_after_a_bad_file(client, 
 
 def test_bad_images_are_an_error_with_their_positions(client):
     good = encode((10, 10))
-    with pytest.raises(serving.PictureRefusedError, match="not a readable PNG or JPEG") as caught:
+    with pytest.raises(serving.ImageRefusedError, match="not a readable PNG or JPEG") as caught:
         client.predict_bytes([good, b"bad", good, b""])
     assert caught.value.positions == (1, 3)
 

@@ -21,9 +21,9 @@ def test_status_and_message_determine_the_error_type(code, message, kind):
 def test_rejected_images_are_reported_by_position():
     report = "Graph execution error: assertion failed: [image_bytes[0 2] not a readable PNG or JPEG] [Op:...]"
     found = failures.failure("INVALID_ARGUMENT", report, "host:8500")
-    assert type(found) is failures.PictureRefusedError and found.positions == (0, 2)
+    assert type(found) is failures.ImageRefusedError and found.positions == (0, 2)
     assert str(found) == "image_bytes[0 2] not a readable PNG or JPEG"
-    assert failures.PictureRefusedError("too large").positions == ()
+    assert failures.ImageRefusedError("too large").positions == ()
 
 
 def test_messages_are_shortened_and_contain_no_control_characters():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tfrespam.core.errors import UserError
-from tfrespam.serving.client.failures import PictureRefusedError, ServerUnavailableError
+from tfrespam.serving.client.failures import ImageRefusedError, ServerUnavailableError
 from tfrespam.serving.inference import jobs
 from tfrespam.serving.inference.saved_model import Segmentation
 
@@ -42,7 +42,7 @@ def test_files_are_sent_as_one_batch(cases):
 def test_one_rejected_image_does_not_affect_the_others(cases):
     jobs.read(cases, False, "auto")
     bad = cases[1].image.encoded
-    network = Echo(lambda images: PictureRefusedError("image_bytes[0] too large") if bad in images else None)
+    network = Echo(lambda images: ImageRefusedError("image_bytes[0] too large") if bad in images else None)
     done = jobs.answer(cases, network, "auto", None)
     assert [bool(case.segmentation) for case in done] == [True, False, True] and "too large" in done[1].fault
     assert network.asked == [3, 1, 1, 1] and not done[1].undone

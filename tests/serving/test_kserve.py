@@ -104,7 +104,7 @@ def encode(shape) -> bytes:
     return cv2.imencode(".png", cv2.normalize(smooth, None, 0, 65535, cv2.NORM_MINMAX).astype(np.uint16))[1].tobytes()
 
 
-PICTURES = [encode((20, 50)), encode((40, 33))]
+IMAGES = [encode((20, 50)), encode((40, 33))]
 WHOLE = {"tfrespam": "predict_bytes", "tfrespam_film": "predict_film"}
 
 
@@ -114,34 +114,34 @@ def test_encoded_images_give_the_results_of_the_graph(start, small_export, raw):
     local = saved_model.load(small_export)
     with Client(address) as client:
         assert newest_version(client) == 2 and client.takes_films
-        assert client.predict_bytes(PICTURES) == local.predict_bytes(PICTURES)
-        (served,), (expected,) = client.predict_film(PICTURES[:1]), local.predict_film(PICTURES[:1])
+        assert client.predict_bytes(IMAGES) == local.predict_bytes(IMAGES)
+        (served,), (expected,) = client.predict_film(IMAGES[:1]), local.predict_film(IMAGES[:1])
         assert served[:3] == expected[:3] and served.candidates == ()  # listed by the server, and there are none
     assert all(len(each) == 16 for each in double.ids) and len(set(double.ids)) == 2
 
 
 def test_a_model_with_serving_default_only_is_sent_pixels(start, small_export):
     address, _ = start({"tfrespam": "serving_default"})
-    local = saved_model.load(small_export).predict_bytes(PICTURES)
+    local = saved_model.load(small_export).predict_bytes(IMAGES)
     with Client(address) as client:
         assert set(client.signatures()) == {"serving_default"} and not client.takes_films
-        for found, expected in zip(client.predict_bytes(PICTURES), local, strict=True):
+        for found, expected in zip(client.predict_bytes(IMAGES), local, strict=True):
             for ours, theirs in zip(found[:2], expected[:2], strict=True):
                 images = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) for png in (ours, theirs)]
                 np.testing.assert_array_equal(*images)
             assert found.tumour_fraction == pytest.approx(expected.tumour_fraction)
-        with pytest.raises(serving.PictureRefusedError) as caught:
-            client.predict_bytes([PICTURES[0], b"bad"])
+        with pytest.raises(serving.ImageRefusedError) as caught:
+            client.predict_bytes([IMAGES[0], b"bad"])
         assert caught.value.positions == (1,)
 
 
 def test_rejections_have_their_error_type(start):
     address, _ = start({"tfrespam": "predict_bytes"})
-    with Client(address, patience=0) as client, pytest.raises(serving.PictureRefusedError) as caught:
-        client.predict_bytes([PICTURES[0], b"bad"])
+    with Client(address, patience=0) as client, pytest.raises(serving.ImageRefusedError) as caught:
+        client.predict_bytes([IMAGES[0], b"bad"])
     assert caught.value.positions == (1,)
     with Client(address, model="other", patience=0) as client, pytest.raises(serving.ModelNotFoundError):
-        client.predict_bytes(PICTURES)
+        client.predict_bytes(IMAGES)
     with pytest.raises(UserError, match="no labels"):
         Client(address, label="stable")
     with Client("kserve://127.0.0.1:9", patience=0) as client, pytest.raises(serving.ServerUnavailableError):
@@ -180,7 +180,7 @@ def other_name(answer):
 def test_wrong_answers_are_refused(start, spoil):
     address, _ = start({"tfrespam": "predict_bytes"}, spoil=spoil)
     with Client(address, patience=0) as client, pytest.raises(serving.WrongAnswerError):
-        client.predict_bytes(PICTURES)
+        client.predict_bytes(IMAGES)
 
 
 def test_error_without_tritonclient_names_the_extra(monkeypatch):
@@ -208,11 +208,11 @@ def test_triton_gives_the_results_of_the_graph(triton, small_export):
     local = saved_model.load(small_export)
     with Client(triton, patience=5) as client:
         assert newest_version(client) == 1 and client.takes_films
-        assert client.predict_bytes(PICTURES) == local.predict_bytes(PICTURES)
-        (served,), (expected,) = client.predict_film(PICTURES[:1]), local.predict_film(PICTURES[:1])
+        assert client.predict_bytes(IMAGES) == local.predict_bytes(IMAGES)
+        (served,), (expected,) = client.predict_film(IMAGES[:1]), local.predict_film(IMAGES[:1])
         assert served[:3] == expected[:3] and served.candidates == ()  # listed by the server, and there are none
-        with pytest.raises(serving.PictureRefusedError) as caught:
-            client.predict_bytes([PICTURES[0], b"bad"])
+        with pytest.raises(serving.ImageRefusedError) as caught:
+            client.predict_bytes([IMAGES[0], b"bad"])
         assert caught.value.positions == (1,)
     with Client(triton, model="other", patience=0) as client, pytest.raises(serving.ModelNotFoundError):
         client.versions()
@@ -233,6 +233,6 @@ def test_triton_serves_parallel_requests(triton):
     clients = [Client(triton, patience=20) for _ in range(16)]
     started = time.monotonic()
     with futures.ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda number: clients[number % 16].predict_bytes(PICTURES), range(160)))
+        answers = list(pool.map(lambda number: clients[number % 16].predict_bytes(IMAGES), range(160)))
     print(f"160 requests of two images in {time.monotonic() - started:.1f} s")
     assert all(answer == answers[0] for answer in answers)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tfrespam.serving.client.failures import PictureRefusedError
+from tfrespam.serving.client.failures import ImageRefusedError
 from tfrespam.serving.client.plain_network import pixels, segmentation
 
 
@@ -15,7 +15,7 @@ def test_greys_are_scaled_to_0_to_1(dtype):
 
 
 def test_damaged_images_are_reported_with_their_positions():
-    with pytest.raises(PictureRefusedError, match=r"image_bytes\[3\] not a readable PNG or JPEG") as told:
+    with pytest.raises(ImageRefusedError, match=r"image_bytes\[3\] not a readable PNG or JPEG") as told:
         pixels(b"no picture", 3)
     assert told.value.positions == (3,)
 

@@ -15,7 +15,7 @@ import pytest
 from server_process import Server, resident
 
 from tfrespam.core.errors import UserError
-from tfrespam.serving import PictureRefusedError
+from tfrespam.serving import ImageRefusedError
 from tfrespam.serving.client.client import Client
 from tfrespam.serving.inference import saved_model
 from tfrespam.serving.inference.inputs import read
@@ -68,7 +68,7 @@ def test_32_clients_get_the_results_of_local_prediction(small_export, tmp_path):
             with pytest.raises(UserError, match="damaged or truncated"):
                 client.predict_file(tmp_path / "half.dcm")
             return "typed error"
-        with pytest.raises(PictureRefusedError, match=r"image_bytes\[0\] not a readable"):
+        with pytest.raises(ImageRefusedError, match=r"image_bytes\[0\] not a readable"):
             client.predict_bytes([broken[choice % len(broken)]])
         return "typed error"
 

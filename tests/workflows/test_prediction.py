@@ -19,7 +19,7 @@ from tfrespam.predict import predict
 from tfrespam.serving.graph.signatures import export_archive
 from tfrespam.serving.inference import saved_model
 from tfrespam.serving.inference.film_chain import decoded
-from tfrespam.serving.inference.written import PICTURES
+from tfrespam.serving.inference.written import IMAGE_ENDINGS
 from tfrespam.workflows.prediction import FIELDS
 
 
@@ -41,9 +41,9 @@ def test_every_file_type_is_segmented_at_its_own_size(exported, tmp_path):
         "deep": (40, 60), "ünï çode": (50, 30), "scan": (33, 45), "1.2.840.99": (64, 32), "same_deep": (21, 21),
     }  # fmt: skip
     assert {row["status"] for row in rows.values()} == {"ok"} and list(rows["deep"]) == list(FIELDS)
-    assert len(os.listdir(output)) == len(rows) * len(PICTURES) + 1
+    assert len(os.listdir(output)) == len(rows) * len(IMAGE_ENDINGS) + 1
     for name, row in rows.items():
-        mask, probability, overlay = (read(output / f"{name}{ending}") for ending in PICTURES)
+        mask, probability, overlay = (read(output / f"{name}{ending}") for ending in IMAGE_ENDINGS)
         size = int(row["height"]), int(row["width"])
         assert mask.shape == probability.shape == size and overlay.shape == (*size, 3)
         np.testing.assert_array_equal(mask, np.where(probability >= 32768, 255, 0))
@@ -143,7 +143,7 @@ def test_only_whole_films_are_scanned(exported, tmp_path, capsys):
     write(tmp_path / "crop.png", blob(600, 400))
     predict(str(tmp_path), output=str(tmp_path / "auto"), model=str(exported))
     assert {name: row["region"] for name, row in table(tmp_path / "auto").items()} == {
-        "film": "film", "crop": "picture"}  # fmt: skip
+        "film": "film", "crop": "image"}  # fmt: skip
     assert "2 images segmented" in (said := capsys.readouterr().out) and "1 of them as whole films: " in said
     found = read(tmp_path / "auto" / "film_probability.png")
     assert found.shape == (600, 400) and found[:100].max() == 0 and found[:, 230:].max() == 0 and found.max() > 0
@@ -152,7 +152,7 @@ def test_only_whole_films_are_scanned(exported, tmp_path, capsys):
     predict(str(tmp_path), output=str(tmp_path / "always"), model=str(exported), film="always")
     predict(str(tmp_path), output=str(tmp_path / "never"), model=str(exported), film="never")
     assert {row["region"] for row in table(tmp_path / "always").values()} == {"film"}
-    assert {row["region"] for row in table(tmp_path / "never").values()} == {"picture"}
+    assert {row["region"] for row in table(tmp_path / "never").values()} == {"image"}
     assert read(tmp_path / "never" / "film_probability.png")[:100].max() > 0
 
 
@@ -191,6 +191,9 @@ def test_a_box_requires_one_image_and_must_lie_inside_it(exported, tmp_path):
     with pytest.raises(UserError, match="1 of 1 files could not be segmented"):
         predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), model=str(exported), box=(0, 0, 9, 31))
     assert "inside the image of 30 x 30 pixels" in table(tmp_path / "out")["a"]["status"]
+    with pytest.raises(UserError, match="`film_model` searches films, and `box` names the mass"):
+        predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), model=str(exported), film_model=str(exported),
+                box=(0, 0, 9, 9))  # fmt: skip
 
 
 def test_files_are_read_and_written_during_inference(small_export, tmp_path, monkeypatch):

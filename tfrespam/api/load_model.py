@@ -78,7 +78,7 @@ def load_model(path: str | Path, *, trainable: bool = False) -> "Segmenter | ker
         is not compiled.
 
     Raises:
-        UserError: There is no usable model, or it was exported by a release that did not include the Keras model.
+        UserError: There is no usable model, or it does not contain the Keras model (`films`, exports of old releases).
     """
     if trainable:
         from tfrespam.models.stored import load_network

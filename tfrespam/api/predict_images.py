@@ -29,7 +29,7 @@ class SegmentedImage:
         mask: (H, W) bool.
         probability: (H, W) float32 in [0, 1].
         file: The image's file; None for an array.
-        region: Segmented region: "picture" (the image as a crop), "film" (a whole film, searched for masses) or "box".
+        region: Segmented region: "image" (the image as a crop), "film" (a whole film, searched for masses) or "box".
         candidates: Candidates on a film (score, box, area), best score first; () if no mass was found, None for crops.
         labels: (H, W) uint16 for a film: number, from 1, of the candidate whose outline contains the pixel, else 0.
     """
@@ -37,7 +37,7 @@ class SegmentedImage:
     mask: np.ndarray
     probability: np.ndarray
     file: Path | None = None
-    region: str = "picture"
+    region: str = "image"
     candidates: tuple[Candidate, ...] | None = None
     labels: np.ndarray | None = None
 

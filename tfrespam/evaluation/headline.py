@@ -25,8 +25,6 @@ def _caveats(summary: dict) -> Iterator[str]:
         yield (f"{seen} of them have the same ids as training patients, but belong to another data set: a coincidence, "
                "unless one data set is a copy of the other")
         return
-    if summary["split"] == "train":
-        return
     if seen is None:
         yield "the model's training data are not recorded with it: it may have been trained on these patients"
     elif seen:

@@ -3,7 +3,7 @@
 `tfrespam.serving.Client` and its errors are imported on first use and do not import TensorFlow.
 """
 
-_FAILURES = ("CredentialsError", "DeadlineExceededError", "ModelNotFoundError", "PictureRefusedError",
+_FAILURES = ("CredentialsError", "DeadlineExceededError", "ImageRefusedError", "ModelNotFoundError",
              "ServerBusyError", "ServerFaultError", "ServerUnavailableError", "ServingError", "TooMuchDataError",
              "WrongAnswerError")  # fmt: skip
 

@@ -60,8 +60,8 @@ class Estimate:
 
     def __str__(self) -> str:
         return (f"{self.epochs} epochs of {self.steps} steps at {self.measured.seconds:.3g} s (measured on {REPEATS}): "
-                f"about {duration(self.seconds)}, {duration(self.epoch_seconds)} an epoch; memory about "
-                f"{size(self.memory)}, disk {size(self.measured.disk)}")  # fmt: skip
+                f"about {duration(self.seconds)} after building the graph, {duration(self.epoch_seconds)} an epoch; "
+                f"memory about {size(self.memory)}, disk {size(self.measured.disk)}")  # fmt: skip
 
 
 def duration(seconds: float) -> str:

@@ -24,7 +24,7 @@ from tfrespam.serving.inference.jobs import Case, Segmenter, trained_on
 from tfrespam.serving.inference.journal import Journal
 from tfrespam.serving.inference.pretrained import CROPS, FILMS, shipped
 from tfrespam.serving.inference.saved_model import ExportedModel, check_threshold, fingerprint
-from tfrespam.serving.inference.written import CANDIDATES, PICTURES
+from tfrespam.serving.inference.written import CANDIDATES, IMAGE_ENDINGS
 from tfrespam.workflows.prediction_results import CANDIDATE_FIELDS, FIELDS, LISTED, finish
 
 IN_FLIGHT = 4  # simultaneous requests to a server
@@ -55,10 +55,12 @@ def predict_files(inputs: Sequence[str], output: str, *, model: str | None = Non
     if box is not None and server is not None and model is None:
         raise UserError("`box` with `server` needs `model`, the exported folder: a server does not report the margin "
                         "of the training crops")
+    if box is not None and film_model is not None:
+        raise UserError("`film_model` searches films, and `box` names the mass: give one of the two. Received: both")
     passed_over: Counter = Counter()
     cases = jobs.find(inputs, passed_over)
     if server is None:
-        segmenter, place = on_disk(model, film_model, models_dir, threshold)
+        segmenter, place = on_disk(model, film_model, models_dir, threshold, boxed=box is not None)
     else:
         client = Client(server, model=served_name, timeout=timeout, keepalive=keepalive, proxy=proxy,
                         **dataclasses.asdict(credentials))  # fmt: skip
@@ -92,7 +94,7 @@ def _write_tables(folder: Path, rows: list[dict]) -> None:
 
 def _endings(case: Case, wanted: Wanted) -> tuple[str, ...]:
     """Return the endings of the files that are written for `case`."""
-    return PICTURES + (wanted.endings if case.is_dicom else ())
+    return IMAGE_ENDINGS + (wanted.endings if case.is_dicom else ())
 
 
 def _say_notes(rows: list[dict], passed_over: Counter) -> None:
@@ -153,10 +155,13 @@ def _check_box(box: Box | None, cases: list[Case], metadata: dict[str, Any]) -> 
 
 
 def on_disk(model: str | None, film_model: str | None, models_dir: str,
-             threshold: float | None) -> tuple[FilmChain, str]:  # fmt: skip
-    """Load the models that segment crops and find masses on films; return them with their folders. Raises UserError."""
+             threshold: float | None, boxed: bool = False) -> tuple[FilmChain, str]:  # fmt: skip
+    """Load the models that segment crops and find masses on films; return them with their folders. Raises UserError.
+
+    A film with a box (`boxed`) is not searched and needs only the former.
+    """
     path = model_path(model, models_dir)
-    films = film_model_path(film_model, models_dir, path, model is not None)
+    films = None if boxed else film_model_path(film_model, models_dir, path, model is not None)
     for each in filter(None, (path, films)):
         saved_model.refuse_pairs(saved_model.read_metadata(each), each)
     runtime.load_tensorflow()
@@ -194,7 +199,7 @@ def _served(client: Client, model: str | None) -> tuple[Segmenter, str]:
     except ServingError as error:
         raise UserError(f"{error}. Expected a server with the model {client.model!r} (`served_name`): TensorFlow "
                         "Serving is host:8500 or http://host:8501 (REST), Triton kserve://host:8001") from None
-    if not client.takes_pictures:
+    if not client.takes_images:
         raise UserError(f"{client.server}: {client.model!r} has the signatures {', '.join(signatures)}; expected "
                         "predict_bytes. Serve a model of tfrespam.export for single images")
     return client, f"{client.server}, model {client.model}, version {version}"
@@ -202,7 +207,7 @@ def _served(client: Client, model: str | None) -> tuple[Segmenter, str]:
 
 def _algorithms(segmenter: FilmChain, served_name: str, threshold: float | None) -> dict[str, Algorithm]:
     """Return the description of the network in DICOM objects for each region; a server reports only its name."""
-    models = {"picture": segmenter.crops, "film": segmenter.finder, "box": segmenter.crops}
+    models = {"image": segmenter.crops, "film": segmenter.finder, "box": segmenter.crops}
     return {region: Algorithm.of(_identified(model), served_name, threshold, film=region == "film")
             for region, model in models.items()}  # fmt: skip
 

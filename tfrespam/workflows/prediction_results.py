@@ -17,7 +17,7 @@ from tfrespam.evaluation.overlay import draw_candidates, draw_contour, grey_to_r
 from tfrespam.serving.dicom.write import write_objects
 from tfrespam.serving.inference.jobs import Case
 from tfrespam.serving.inference.saved_model import Segmentation
-from tfrespam.serving.inference.written import PICTURES
+from tfrespam.serving.inference.written import IMAGE_ENDINGS
 
 FIELDS = ("file", "height", "width", "area_px", "longest_diameter_px", "area_mm2", "longest_diameter_mm",
           "tumour_fraction", "mean_probability", "region", "candidates", "patient", "status", "name",
@@ -52,7 +52,7 @@ def finish(case: Case, folder: Path, settings: dict[str, Any]) -> dict:
         overlay = draw_candidates(overlay, [(each.box, each.score) for each in found])
     as_answered = threshold is None or case.segmentation.labels is not None
     mask_png = case.segmentation.mask_png if as_answered else _png(mask.astype("uint8") * 255)
-    for ending, data in zip(PICTURES, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
+    for ending, data in zip(IMAGE_ENDINGS, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
         _write(folder / f"{case.name}{ending}", data)
     known = {"region": case.region, "patient": _patient(case, settings["patient_ids"]), "status": "ok",
              "notes": "; ".join(notes), "candidates": "" if found is None else len(found)}  # fmt: skip

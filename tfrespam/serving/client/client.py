@@ -88,14 +88,14 @@ class Client:
         answer = self._predict("serving_default", "image", images, limit_of_values(images.size))
         return answers.probabilities(next(iter(answer.values()), None), images.shape, self.server)
 
-    def predict_bytes(self, pictures: Sequence[bytes]) -> list[Segmentation]:
+    def predict_bytes(self, images: Sequence[bytes]) -> list[Segmentation]:
         """Segment PNG or JPEG files of any sizes in one request.
 
         Raises:
-            PictureRefusedError: The graph rejected some of them.
+            ImageRefusedError: The graph rejected some of them.
             WrongAnswerError: The answer is not of a tfrespam graph; `answers` contains its valid part.
         """
-        return self._segment("predict_bytes", pictures)
+        return self._segment("predict_bytes", images)
 
     def predict_film(self, films: Sequence[bytes]) -> list[Segmentation]:
         """Segment whole films as `predict_bytes` does images; the graph scans them."""
@@ -124,7 +124,7 @@ class Client:
                 yield answer
 
     @functools.cached_property
-    def takes_pictures(self) -> bool:
+    def takes_images(self) -> bool:
         """Whether `predict_bytes` works, either in the served graph or here."""
         return "predict_bytes" in self.signatures() or self._only_network
 

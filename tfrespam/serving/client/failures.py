@@ -30,7 +30,7 @@ class DeadlineExceededError(ServingError):
     code = "DEADLINE_EXCEEDED"
 
 
-class PictureRefusedError(ServingError):
+class ImageRefusedError(ServingError):
     """The graph rejected an image that is unreadable or too large; `positions` says which of the request."""
 
     code = "INVALID_ARGUMENT"
@@ -95,7 +95,7 @@ _THEIR_REFUSAL = re.compile(r"alert|certificate.required|bad.certificate|unknown
 def failure(code: str, message: str, address: str) -> ServingError:
     """Create the error for gRPC's status `code`; the server's message is cleaned for the terminal."""
     if code in _GRAPHS and (ours := re.search(r"image_bytes\[[\d ]+\] [^\]\n\\]+", message)):
-        return PictureRefusedError(clean(ours[0]))  # the message of the graph's own check within TensorFlow's
+        return ImageRefusedError(clean(ours[0]))  # the message of the graph's own check within TensorFlow's
     message = clean(message)
     kind = _kind(code, message)
     error = kind(f"{address}: {_explained(kind, message or 'no reason given')} ({code})")

@@ -8,16 +8,16 @@ import numpy as np
 
 from tfrespam.core.errors import UserError
 from tfrespam.data.readers.image_file import read_grey
-from tfrespam.serving.client.failures import PictureRefusedError
+from tfrespam.serving.client.failures import ImageRefusedError
 from tfrespam.serving.inference.saved_model import Segmentation
 
 
 def pixels(encoded: bytes, position: int = 0) -> np.ndarray:
-    """Decode a PNG or JPEG file to grey values (1, H, W, 1) float32 in [0, 1]. Raises PictureRefusedError."""
+    """Decode a PNG or JPEG file to grey values (1, H, W, 1) float32 in [0, 1]. Raises ImageRefusedError."""
     try:
         grey = read_grey(encoded)
     except UserError as error:
-        raise PictureRefusedError(f"image_bytes[{position}] not a readable PNG or JPEG ({error})") from None
+        raise ImageRefusedError(f"image_bytes[{position}] not a readable PNG or JPEG ({error})") from None
     return (grey.astype(np.float32) / np.iinfo(grey.dtype).max)[np.newaxis, ..., np.newaxis]
 
 

@@ -11,7 +11,7 @@ from tfrespam.core.errors import UserError
 from tfrespam.data.geometry import film_detection
 from tfrespam.data.geometry.crop import Box
 from tfrespam.data.geometry.plausibility import implausible
-from tfrespam.serving.client.failures import PictureRefusedError, ServingError, WrongAnswerError
+from tfrespam.serving.client.failures import ImageRefusedError, ServingError, WrongAnswerError
 from tfrespam.serving.inference import inputs, region, written
 from tfrespam.serving.inference.saved_model import Segmentation
 
@@ -40,7 +40,7 @@ class Case:
     segmentation: Segmentation | None = None
     fault: str = ""
     undone: bool = False
-    region: Literal["picture", "film", "box"] = "picture"  # what the network is applied to
+    region: Literal["image", "film", "box"] = "image"  # what the network is applied to
     square: Box | None = None  # around the user's box
 
     @functools.cached_property
@@ -106,7 +106,7 @@ def _choose_region(case: Case, model: Segmenter, film: str, box: Box | None) -> 
         except UserError as error:
             case.fault = str(error)
     elif film == "always" or film == "auto" and _takes_films(case, model):
-        case.region = "film" if film == "always" or trained["view"] == "film" or is_film(case.image) else "picture"
+        case.region = "film" if film == "always" or trained["view"] == "film" or is_film(case.image) else "image"
     if film == "auto" and not case.fault:
         case.fault = implausible(case.image.pixels, case.region == "film")
         _note_film(case)
@@ -119,7 +119,7 @@ def is_film(image: inputs.InputImage) -> bool:
 
 def _note_film(case: Case) -> None:
     """Add a note to a square that may be a film; crops at the edge of a breast also have a dark background."""
-    unknown = case.region == "picture" and case.image.is_film is None
+    unknown = case.region == "image" and case.image.is_film is None
     if unknown and film_detection.shows_background(case.image.pixels):
         note = "treated as a crop around a mass; if it is a whole film, set `film` to always"
         case.image = dataclasses.replace(case.image, notes=(*case.image.notes, note))
@@ -141,7 +141,7 @@ def _ask(model: Segmenter, cases: list[Case]) -> None:
     try:
         answers = predict([_sent(case) for case in cases])
     except UserError as error:
-        servers = isinstance(error, ServingError) and not isinstance(error, PictureRefusedError)
+        servers = isinstance(error, ServingError) and not isinstance(error, ImageRefusedError)
         answers = error.answers if isinstance(error, WrongAnswerError) else [str(error)] * len(cases) * servers
         if not answers and len(cases) > 1:
             for case in cases:

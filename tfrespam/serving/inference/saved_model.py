@@ -72,9 +72,9 @@ class ExportedModel:
         """Whether the graph has the signature `predict_film`; older exports do not."""
         return "predict_film" in self._loaded.signatures
 
-    def predict_bytes(self, pictures: Sequence[bytes]) -> list[Segmentation]:
+    def predict_bytes(self, images: Sequence[bytes]) -> list[Segmentation]:
         """Segment PNG or JPEG files of any sizes. Raises UserError with the positions of invalid ones."""
-        return self._answer("predict_bytes", pictures)
+        return self._answer("predict_bytes", images)
 
     def predict_film(self, films: Sequence[bytes]) -> list[Segmentation]:
         """Segment whole films: find and scan the breast. Raises UserError for older exports."""
@@ -135,8 +135,8 @@ def network_file(path: str | os.PathLike) -> Path:
         return Path(path)
     file = locate(path) / NETWORK
     if not file.is_file():
-        raise UserError(f"{file.parent} contains no {NETWORK}: it was exported by a release without the "
-                        "trainable network. Export it again from its run, or name a .keras file")
+        raise UserError(f"{file.parent} contains no {NETWORK} to train further: it was left out, or the model was "
+                        "exported by a release without it. Export its run again, or name a .keras file")
     return file
 
 

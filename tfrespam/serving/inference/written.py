@@ -8,7 +8,7 @@ from pathlib import Path
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import read_csv, whole_file
 
-PICTURES = ("_mask.png", "_probability.png", "_overlay.png")  # of each case
+IMAGE_ENDINGS = ("_mask.png", "_probability.png", "_overlay.png")  # of each case
 OBJECTS = SEG, PROBABILITY, SR = ("_seg.dcm", "_probability.dcm", "_sr.dcm")  # of DICOM files, where asked for
 CANDIDATES = "candidates.csv"  # of films
 _NAMES = ".predict.names"  # names in earlier calls that predictions.csv does not list, such as killed ones
@@ -16,7 +16,7 @@ _NAMES = ".predict.names"  # names in earlier calls that predictions.csv does no
 
 def files(folder: Path) -> set[Path]:
     """Return the files that earlier calls wrote into `folder`, or might have written before they were killed."""
-    return {folder / f"{name}{ending}" for name in _names(folder) for ending in PICTURES + OBJECTS}
+    return {folder / f"{name}{ending}" for name in _names(folder) for ending in IMAGE_ENDINGS + OBJECTS}
 
 
 def claim(folder: Path, endings: Mapping[str, Iterable[str]]) -> None:
