@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md"),
-                *ROOT.glob("datasets/*/README.md"), *ROOT.glob("experiments/results/*/README.md")])  # fmt: skip
+                *ROOT.glob("datasets/*/README.md"), *ROOT.glob("experiments/results/**/README.md")])  # fmt: skip
 WITH_EXAMPLES = sorted(path for path in (ROOT / "tfrespam").rglob("*.py") if ">>> " in path.read_text(encoding="utf-8"))
 
 

@@ -17,7 +17,7 @@ from tfrespam.models import BUILDERS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md"),
-                *ROOT.glob("datasets/*/README.md"), *ROOT.glob("experiments/results/*/README.md")])  # fmt: skip
+                *ROOT.glob("datasets/*/README.md"), *ROOT.glob("experiments/results/**/README.md")])  # fmt: skip
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
 PLACEHOLDERS = {"K": "0", "Y0": "0", "X0": "0", "Y1": "9", "X1": "9", "VIEWS": "none"}
 PACKED = ("tfrespam", "tests", "docs", "experiments", "serving", "containers", "launch")  # folders that git holds

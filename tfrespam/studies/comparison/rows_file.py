@@ -43,7 +43,7 @@ def read(path: Path) -> dict[tuple[str, str, str], Scores]:
     Examples:
         Recompute the interval of a row of a table::
 
-            known = rows_file.read(Path("experiments/results/leakage-real/rows.csv.gz"))
+            known = rows_file.read(Path("experiments/results/first-edition/leakage-real/rows.csv.gz"))
             scores = known["controlled", "paper", "U-Net"]
             patient_bootstrap(scores.columns["dice"], scores.patients)
     """
