@@ -102,7 +102,7 @@ def judge(models: dict, films: Sequence[Film], lesions: set[str], contexts: Sequ
                        "height": found.shape[0], "width": found.shape[1],
                        "coverage": round(float(each.reference.mean()), 6), "found": round(float(found.mean()), 6),
                        "dice": _dice(each.reference, found),
-                       "size_told": _dice(each.reference, likeliest(probability, each.reference.sum())),
+                       "size_told": _dice(each.reference, confusion.likeliest(probability, each.reference.sum())),
                        "margin_told": _dice(each.reference, margin_told(model, image[0, ..., 0], each.longest))
                        }  # fmt: skip
 
@@ -117,13 +117,6 @@ def margin_told(model, image: np.ndarray, longest: int) -> np.ndarray:
     moved = square[0] + margins[0], square[1] + margins[2], square[2] + margins[0], square[3] + margins[2]
     probability = model.predict_images(crop.cut(wide, moved)[None, ..., None])[0, ..., 0]
     return confusion.binarise(crop.paste(probability, square, image.shape), model.metadata.get("threshold", 0.5))
-
-
-def likeliest(probability: np.ndarray, count: int) -> np.ndarray:
-    """Bool (H, W): the `count` pixels of highest probability, the first in reading order of equals."""
-    found = np.zeros(probability.size, bool)
-    found[np.argsort(-probability.ravel(), kind="stable")[:count]] = True
-    return found.reshape(probability.shape)
 
 
 def _dice(reference: np.ndarray, found: np.ndarray) -> float:

@@ -32,9 +32,9 @@ def test_dice_of_two_networks_that_agree_but_differ_from_the_reference():
 
 
 def test_dice_in_place_ignores_the_position_of_the_mask():
-    found = agreement.dice(squares(2, 3), squares(4, 3), np.array(["a", "b"]))
+    found = agreement.dice(squares(2, 3).astype(np.float32), squares(4, 3), np.array(["a", "b"]))
     assert found["dice"] == (2 * 4 / 32 + 1) / 2 and found["in_place"] == 1.0
-    none = np.zeros((2, 12, 12), bool)
+    none = np.zeros((2, 12, 12), np.float32)
     assert agreement.dice(none, squares(4, 3), np.array(["a", "b"]))["in_place"] == 0.0
 
 
@@ -46,10 +46,21 @@ def test_probabilities_and_not_masks_are_averaged():
     assert {row["first"]: row["dice"] for row in found if row["second"] == "reference"}["mean of all"] == 1.0
 
 
-def test_one_model_is_refused(trained):
-    model = str(next(Path(trained[0].models_dir).glob("exp")))
-    with pytest.raises(UserError, match="expected two models or more"):
-        agreement.report(model, data_dir=trained[0].data_dir)
+def test_dice_at_the_same_size_takes_the_likeliest_pixels():
+    reference = squares(2)
+    probability = 0.4 * reference.astype(np.float32)  # nothing reaches 0.5
+    found = agreement.dice(probability, reference, np.array(["a"]))
+    assert found["dice"] == 0.0 and found["same_size"] == 1.0
+
+
+def test_no_model_and_models_of_other_data_are_refused(trained, monkeypatch):
+    with pytest.raises(UserError, match="expected folders of exported models. Received: none"):
+        agreement.report()
+    model = Path(trained[0].models_dir) / "exp"
+    configs = iter(({"fold": 0}, {"fold": 1}))
+    monkeypatch.setattr(agreement.DataConfig, "of", lambda _: next(configs))
+    with pytest.raises(UserError, match="the same patients held out"):
+        agreement.report(str(model), str(model / "1"), data_dir=trained[0].data_dir)
 
 
 def test_exported_models_are_compared_on_their_validation_images(trained, tmp_path, capsys):
@@ -57,3 +68,5 @@ def test_exported_models_are_compared_on_their_validation_images(trained, tmp_pa
     agreement.report(str(model), str(model / "1"), data_dir=trained[0].data_dir, output=str(tmp_path / "a.csv"))
     said, table = capsys.readouterr().out, (tmp_path / "a.csv").read_text()
     assert f"{model} | {model / '1'} | 1.0000 (1.0000-1.0000), in place 1.0000" in said and len(table.splitlines()) == 5
+    agreement.report(str(model), data_dir=trained[0].data_dir)
+    assert capsys.readouterr().out.count("\n") == 1

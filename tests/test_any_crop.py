@@ -71,13 +71,6 @@ def test_differences_are_paired_with_the_first_network_on_the_same_lesions():
     assert found[0]["difference_low"] == pytest.approx(0.2) == found[0]["difference_high"]
 
 
-def test_likeliest_selects_the_requested_number_of_pixels():
-    probability = np.array([[0.1, 0.6], [0.4, 0.6]], np.float32)
-    np.testing.assert_array_equal(any_crop.likeliest(probability, 3), [[False, True], [True, True]])
-    np.testing.assert_array_equal(any_crop.likeliest(probability, 1), [[False, True], [False, False]])
-    assert not any_crop.likeliest(probability, 0).any()
-
-
 class Bright:
     """A network that segments bright pixels in the middle third of its input, which it keeps."""
 

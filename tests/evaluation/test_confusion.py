@@ -74,3 +74,10 @@ def test_different_shapes_are_rejected_and_the_threshold_is_inclusive():
     with pytest.raises(ValueError, match="Received"):
         confusion.count_pixels(np.zeros((1, 4, 4)), np.zeros((1, 4, 5)))
     assert confusion.binarise(np.array([0.5, 0.49999], "float32")).tolist() == [True, False]
+
+
+def test_likeliest_selects_the_requested_number_of_pixels():
+    probability = np.array([[0.1, 0.6], [0.4, 0.6]], np.float32)
+    np.testing.assert_array_equal(confusion.likeliest(probability, 3), [[False, True], [True, True]])
+    np.testing.assert_array_equal(confusion.likeliest(probability, 1), [[False, True], [False, False]])
+    assert not confusion.likeliest(probability, 0).any()

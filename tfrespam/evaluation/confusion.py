@@ -29,6 +29,13 @@ def binarise(probability: np.ndarray, threshold: float = 0.5) -> np.ndarray:
     return np.asarray(probability) >= threshold
 
 
+def likeliest(probability: np.ndarray, count: int) -> np.ndarray:
+    """Mask (H, W) bool of the `count` pixels of highest probability; of equal ones the first in reading order."""
+    found = np.zeros(probability.size, bool)
+    found[np.argsort(-probability, axis=None, kind="stable")[:count]] = True
+    return found.reshape(probability.shape)
+
+
 def count_pixels(reference: np.ndarray, prediction: np.ndarray) -> Counts:
     """Count true and false positive and negative pixels of each image.
 
