@@ -14,11 +14,11 @@ train: venv
 	$(RUN) tfrespam.train
 
 test: venv-test
-	$(RUN) pytest -n auto --maxprocesses 4 -m "not slow and not real"
+	$(RUN) pytest -n auto --maxprocesses 4 --durations 10 -m "not slow and not real"
 
 # the sweeps, and the tests on the real films where TFRESPAM_REAL_DATA names them
 test-slow: venv-test
-	$(RUN) pytest -n auto --maxprocesses 2 --dist worksteal -m "slow or real"
+	$(RUN) pytest -n auto --maxprocesses 4 --dist worksteal --durations 25 -m "slow or real"
 
 test-all: test test-slow
 
