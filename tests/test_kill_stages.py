@@ -10,8 +10,8 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-@pytest.mark.parametrize(("signal", "stages", "kills"), [("KILL", ("prepare", "evaluate", "predict", "report"), 12),
-                                                         ("INT", ("train", "predict"), 12)])  # fmt: skip
+@pytest.mark.parametrize(("signal", "stages", "kills"), [("KILL", ("prepare", "evaluate", "predict", "report"), 6),
+                                                         ("INT", ("train", "predict"), 6)])  # fmt: skip
 def test_killed_stages_lose_no_results(tmp_path, signal, stages, kills):
     script = Path(__file__).parent / "helpers" / "kill_stages.py"
     command = [sys.executable, str(script), "--seed", "1", "--kills", str(kills),

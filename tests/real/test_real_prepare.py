@@ -1,12 +1,10 @@
 """`prepare` on the whole real training list: TFRESPAM_REAL_DATA names the folder with the reduced films."""
 
 import csv
-import os
 import resource
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,23 +14,19 @@ from tfrespam.data.loading import pipeline, protocols
 from tfrespam.data.loading.prepared import Prepared
 from tfrespam.workflows.preparation import prepare_copies, prepare_source
 
-REAL = os.environ.get("TFRESPAM_REAL_DATA", "")
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, whole_tree):
     """Prepare the data set from each layout; return them and the processor seconds of the first."""
     found = {}
 
-    def prepare(layout, *options):
+    def prepare(layout):
         if layout not in found:
-            home = tmp_path_factory.mktemp(layout)
-            tool = Path(REAL).resolve().parent.parent / "tools" / "make_cbis_tree.py"
-            tree = [sys.executable, str(tool), str(home / "in"), "--layout", layout, *options]
-            subprocess.run(tree, check=True, capture_output=True)
+            home, tree = tmp_path_factory.mktemp(layout), whole_tree(layout)
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            command = [sys.executable, "-m", "tfrespam.prepare", "--source", str(home / "in"), "--data_dir", str(home),
+            command = [sys.executable, "-m", "tfrespam.prepare", "--source", str(tree), "--data_dir", str(home),
                        "--image_size", "128"]  # fmt: skip
             subprocess.run(command, check=True)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -64,10 +58,8 @@ def test_all_1318_lesions_are_accounted_for(made, layout):
     assert not any(protocols.leak_audit(prepared.table, parts["validation"], trained).values())
 
 
-def test_the_paper_protocol_copies_1318_lesions_to_17134(made):
-    prepared, _ = made("tcia")
-    home = prepared.path.parents[1]
-    small = Prepared(prepare_source(home / "in", home, None, "roi", 1.6, 32))  # copies of fewer pixels are as many
+def test_the_paper_protocol_copies_1318_lesions_to_17134(whole_tree, tmp_path):
+    small = Prepared(prepare_source(whole_tree("tcia"), tmp_path, None, "roi", 1.6, 32))
     copies = Prepared(prepare_copies(small)).table
     parts = protocols.splits(copies, "paper")
     assert (len(copies["copy"]), parts["train"].sum(), parts["validation"].sum()) == (17134, 13707, 3427)

@@ -1,0 +1,31 @@
+"""Downloads of the whole real training list, written once for all test processes."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def whole_tree(tmp_path_factory):
+    """Function that writes the download of the whole list in a layout, unless a test has done so, and returns it."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder of its own beside those of the others
+        base = base.parent
+
+    def write(layout: str) -> Path:
+        home = base / f"whole-{layout}"
+        home.mkdir(exist_ok=True)
+        with open(home / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (home / "written").exists():
+                tool = Path(os.environ["TFRESPAM_REAL_DATA"]).resolve().parent.parent / "tools" / "make_cbis_tree.py"
+                command = [sys.executable, str(tool), str(home / "in"), "--layout", layout]
+                subprocess.run(command, check=True, capture_output=True)
+                (home / "written").touch()
+        return home / "in"
+
+    return write
