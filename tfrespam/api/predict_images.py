@@ -16,7 +16,7 @@ from tfrespam.serving.inference import jobs
 from tfrespam.serving.inference.film_chain import FilmChain, decoded, png
 from tfrespam.serving.inference.jobs import trained_on
 from tfrespam.serving.inference.saved_model import Segmentation, check_threshold
-from tfrespam.workflows import prediction
+from tfrespam.workflows import prediction, prediction_models
 
 Files = str | os.PathLike | Sequence[str | os.PathLike]
 
@@ -77,7 +77,7 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
     if isinstance(model, Segmenter) and film_model is None:
         chain = FilmChain(model.exported, threshold=threshold)
     else:
-        chain, _ = prediction.on_disk(crop_path, film_path, models_dir="saved_models", threshold=threshold)
+        chain, _ = prediction_models.on_disk(crop_path, film_path, models_dir="saved_models", threshold=threshold)
     if isinstance(images, np.ndarray):
         if output is not None:
             raise UserError("`output` needs files as `images`, because results are named after them. Received: an "

@@ -7,24 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfrespam.core import runtime
 from tfrespam.core.console import log, progress, shown
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import only_one, write_csv
 from tfrespam.data.geometry.crop import Box
-from tfrespam.serving.client.client import Client, newest_version
+from tfrespam.serving.client.client import Client
 from tfrespam.serving.client.credentials import Credentials
-from tfrespam.serving.client.failures import ServingError
 from tfrespam.serving.client.inflight import in_order
-from tfrespam.serving.dicom.source import Algorithm
 from tfrespam.serving.dicom.write import Wanted
-from tfrespam.serving.inference import jobs, saved_model, written
+from tfrespam.serving.inference import jobs, written
 from tfrespam.serving.inference.film_chain import FilmChain
-from tfrespam.serving.inference.jobs import Case, Segmenter, trained_on
+from tfrespam.serving.inference.jobs import Case, trained_on
 from tfrespam.serving.inference.journal import Journal
-from tfrespam.serving.inference.pretrained import CROPS, FILMS, shipped
-from tfrespam.serving.inference.saved_model import ExportedModel, check_threshold, fingerprint
+from tfrespam.serving.inference.saved_model import check_threshold
 from tfrespam.serving.inference.written import CANDIDATES, IMAGE_ENDINGS
+from tfrespam.workflows.prediction_models import algorithms, on_disk, on_server
 from tfrespam.workflows.prediction_results import CANDIDATE_FIELDS, FIELDS, LISTED, finish
 
 IN_FLIGHT = 4  # simultaneous requests to a server
@@ -64,12 +61,12 @@ def predict_files(inputs: Sequence[str], output: str, *, model: str | None = Non
     else:
         client = Client(server, model=served_name, timeout=timeout, keepalive=keepalive, proxy=proxy,
                         **dataclasses.asdict(credentials))  # fmt: skip
-        client, place = _served(client, model)
+        client, place = on_server(client, model)
         segmenter = FilmChain(client, threshold=threshold)
     _check_box(box, cases, segmenter.metadata)
     settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
                 "patient_ids": patient_ids, "dicom": dicom,
-                "algorithms": _algorithms(segmenter, served_name, threshold)}  # fmt: skip
+                "algorithms": algorithms(segmenter, served_name, threshold)}  # fmt: skip
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder, "Wait for it, or choose another `output`"):
@@ -152,82 +149,6 @@ def _check_box(box: Box | None, cases: list[Case], metadata: dict[str, Any]) -> 
         raise UserError(f"`box` requires a single image. Received: {len(cases)} images")
     if trained_on(metadata)["view"] == "film":
         raise UserError("`box` needs a model that was trained on crops; this one was trained on whole films")
-
-
-def on_disk(model: str | None, film_model: str | None, models_dir: str,
-             threshold: float | None, boxed: bool = False) -> tuple[FilmChain, str]:  # fmt: skip
-    """Load the models that segment crops and find masses on films; return them with their folders. Raises UserError.
-
-    A film with a box (`boxed`) is not searched and needs only the former.
-    """
-    path = model_path(model, models_dir)
-    films = None if boxed else film_model_path(film_model, models_dir, path, model is not None)
-    for each in filter(None, (path, films)):
-        saved_model.refuse_pairs(saved_model.read_metadata(each), each)
-    runtime.load_tensorflow()
-    loaded = saved_model.load(path)
-    if films is None or films == path:
-        return FilmChain(loaded, threshold=threshold), str(path)
-    return FilmChain(saved_model.load(films), loaded, threshold), f"{path}, films with {films}"
-
-
-def film_model_path(film_model: str | None, models_dir: str, crops: Path, named: bool) -> Path | None:
-    """Return the version that finds masses on films for the crop model `crops`; None if `crops` does that itself.
-
-    Without `film_model` it is the pretrained one for films, unless the user `named` `crops` or has another model.
-    """
-    if film_model is not None:
-        path = saved_model.locate(film_model)
-        if trained_on(saved_model.read_metadata(path))["view"] != "film":
-            raise UserError(f"`film_model` must be a model that was trained on whole films. Received: {film_model}")
-        return path
-    if named or CROPS not in (crops.name, crops.parent.name):
-        return None
-    if (Path(models_dir) / FILMS).is_dir():
-        return saved_model.locate(Path(models_dir) / FILMS)
-    return shipped(FILMS)
-
-
-def _served(client: Client, model: str | None) -> tuple[Segmenter, str]:
-    """Check that a client's server has a tfrespam model; return the client and a description of server and version.
-
-    Metadata, which a server does not report, is read from the folder `model` if it is named.
-    """
-    client.metadata = {} if model is None else saved_model.read_metadata(saved_model.locate(model))
-    try:
-        version, signatures = newest_version(client), sorted(client.signatures())
-    except ServingError as error:
-        raise UserError(f"{error}. Expected a server with the model {client.model!r} (`served_name`): TensorFlow "
-                        "Serving is host:8500 or http://host:8501 (REST), Triton kserve://host:8001") from None
-    if not client.takes_images:
-        raise UserError(f"{client.server}: {client.model!r} has the signatures {', '.join(signatures)}; expected "
-                        "predict_bytes. Serve a model of tfrespam.export for single images")
-    return client, f"{client.server}, model {client.model}, version {version}"
-
-
-def _algorithms(segmenter: FilmChain, served_name: str, threshold: float | None) -> dict[str, Algorithm]:
-    """Return the description of the network in DICOM objects for each region; a server reports only its name."""
-    models = {"image": segmenter.crops, "film": segmenter.finder, "box": segmenter.crops}
-    return {region: Algorithm.of(_identified(model), served_name, threshold, film=region == "film")
-            for region, model in models.items()}  # fmt: skip
-
-
-def _identified(model: Segmenter) -> dict[str, Any]:
-    """Return the model's metadata, with the hash of graph and weights for a local model."""
-    if isinstance(model, ExportedModel) and "sha256" not in model.metadata:
-        return {**model.metadata, "sha256": fingerprint(model.path)}
-    return dict(model.metadata)
-
-
-def model_path(model: str | Path | None, models_dir: str) -> Path:
-    """Return the exported version at `model` (default: the pretrained one, else the newest). Raises UserError."""
-    if model is not None:
-        return saved_model.locate(model)
-    if (Path(models_dir) / CROPS).is_dir():
-        return saved_model.locate(Path(models_dir) / CROPS)
-    if found := saved_model.newest(models_dir) or shipped():
-        return found
-    raise UserError(f"{models_dir}/ contains no exported model. Train one with: python -m tfrespam.train")
 
 
 def _predict(cases: list[Case], model: FilmChain, folder: Path, settings: dict[str, Any],
