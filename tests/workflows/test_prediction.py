@@ -121,10 +121,10 @@ def test_the_default_model_is_the_pretrained_or_else_the_newest(exported, tmp_pa
     with pytest.raises(UserError, match="pretrained contains no exported model"):
         predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), models_dir=str(tmp_path / "models"))
     asked = []
-    monkeypatch.setattr("tfrespam.workflows.prediction.shipped", lambda: asked.append(1) or exported)
+    monkeypatch.setattr("tfrespam.workflows.prediction_models.shipped", lambda: asked.append(1) or exported)
     predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), models_dir=str(tmp_path / "none"))
     assert asked and table(tmp_path / "out")["a"]["status"] == "ok"
-    monkeypatch.setattr("tfrespam.workflows.prediction.shipped", lambda: None)
+    monkeypatch.setattr("tfrespam.workflows.prediction_models.shipped", lambda: None)
     with pytest.raises(UserError, match="Train one with: python -m tfrespam.train"):
         predict(str(tmp_path / "a.png"), output=str(tmp_path / "out"), models_dir=str(tmp_path / "none"))
 
