@@ -78,7 +78,7 @@ def load_model(path: str | Path, *, trainable: bool = False) -> "Segmenter | ker
         is not compiled.
 
     Raises:
-        UserError: There is no usable model, or it does not contain the Keras model (`films`, and exports of old releases).
+        UserError: There is no usable model, or it lacks the Keras model (`films`, exports of old releases).
     """
     if trainable:
         from tfrespam.models.stored import load_network
