@@ -1,7 +1,7 @@
 """Serves an exported model by NVIDIA Triton, whose server comes in the wheel of `nvidia-pytriton`.
 
     python3 -m venv .venv-triton && .venv-triton/bin/pip install nvidia-pytriton 'tensorflow==2.21.*'
-    .venv-triton/bin/python serving/pytriton_server.py saved_models/pretrained/1
+    .venv-triton/bin/python serving/pytriton_server.py saved_models/pretrained/2
     python -m tfrespam.predict crop.png --server kserve://localhost:8001 --output out
 
 An environment of its own, since pytriton wants NumPy below 2; it holds Python 3.11.2's standard library in part, and

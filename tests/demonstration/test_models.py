@@ -5,5 +5,5 @@ def test_models_are_offered_newest_first(trained):
 
     found = offered(trained[0].models_dir, None)
     assert list(found) == ["exp 1"] and offered(".", str(found["exp 1"].parent)) == found
-    assert list(offered("nowhere", None)) == ["pretrained 1"]
+    assert list(offered("nowhere", None)) == ["pretrained 2"]
     assert "trained on *tiny*, crops around a mass" in described(loaded(found["exp 1"]))

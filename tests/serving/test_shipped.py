@@ -13,7 +13,7 @@ from tfrespam.serving.inference.pretrained import shipped
 from tfrespam.serving.inference.saved_model import fingerprint
 
 ROOT = Path(__file__).parents[2]
-CLONE = ROOT / "saved_models" / "pretrained" / "1"
+CLONE = ROOT / "saved_models" / "pretrained" / "2"
 
 
 def test_a_clone_contains_the_pretrained_model():
