@@ -2,11 +2,10 @@
 
 import fcntl
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from cbis_tree import make_tree
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +21,7 @@ def whole_tree(tmp_path_factory):
         with open(home / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (home / "written").exists():
-                tool = Path(os.environ["TFRESPAM_REAL_DATA"]).resolve().parent.parent / "tools" / "make_cbis_tree.py"
-                command = [sys.executable, str(tool), str(home / "in"), "--layout", layout]
-                subprocess.run(command, check=True, capture_output=True)
+                make_tree(home / "in", "--layout", layout)
                 (home / "written").touch()
         return home / "in"
 

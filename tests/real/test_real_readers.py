@@ -2,13 +2,11 @@
 
 import csv
 import os
-import subprocess
-import sys
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import pytest
+from cbis_tree import make_tree
 
 from tfrespam.data.readers import cbis_ddsm
 from tfrespam.data.readers.records import Action
@@ -26,12 +24,6 @@ EXPECTED = {
     "mask_empty": Action.SKIPPED_EMPTY,
     "film_monochrome1": Action.INVERTED,
 }
-
-
-def make_tree(out, *options):
-    tool = Path(REAL).resolve().parent.parent / "tools" / "make_cbis_tree.py"
-    subprocess.run([sys.executable, str(tool), str(out), *options], check=True, capture_output=True)
-    return out
 
 
 @pytest.fixture(scope="module")
