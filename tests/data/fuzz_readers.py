@@ -41,11 +41,17 @@ STUDY = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4", "PatientID
 ODD = 1 << 40  # the first case that is made of odd files
 
 
+def _deep() -> np.ndarray:
+    """Make an image of 12 bits: a ramp above noise."""
+    deep = np.random.default_rng(0).integers(0, 4096, (40, 48)).astype(np.uint16)
+    deep[:20] = np.arange(48, dtype=np.uint16) * 80
+    return deep
+
+
 @functools.cache
 def odd_files() -> list[bytes]:
     """Make undamaged files of rare kinds: rotated, transparent, 16-bit colour, BigTIFF, bare DICOM, LUTs, groups."""
-    deep = np.random.default_rng(0).integers(0, 4096, (40, 48)).astype(np.uint16)
-    deep[:20] = np.arange(48, dtype=np.uint16) * 80
+    deep = _deep()
     return [*_odd_pictures(deep), *_odd_dicoms(deep)]
 
 
@@ -84,8 +90,7 @@ def _odd_dicoms(deep: np.ndarray):
 @functools.cache
 def whole_files() -> list[bytes]:
     """Make undamaged files of every supported kind."""
-    deep = np.random.default_rng(0).integers(0, 4096, (40, 48)).astype(np.uint16)
-    deep[:20] = np.arange(48, dtype=np.uint16) * 80
+    deep = _deep()
     return [*_pictures(deep), *_dicoms(deep)]
 
 
