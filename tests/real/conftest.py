@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from cbis_tree import make_tree
+from real_tree import make_tree
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from cbis_tree import make_tree
+from real_tree import make_tree
 
 from tfrespam.data.readers import cbis_ddsm
 from tfrespam.data.readers.records import Action
