@@ -6,6 +6,7 @@ import tensorflow as tf
 from served_ops import ALLOWED, check_ops
 from small_model import SIZE, small_model
 
+from tfrespam.serving.graph import signatures as signatures_module
 from tfrespam.serving.graph.film_scan import segment
 from tfrespam.serving.graph.signatures import SIGNATURES, export_archive
 
@@ -33,6 +34,16 @@ def path(model, tmp_path_factory):
 def signatures(path):
     loaded = tf.saved_model.load(path)  # the signatures hold no reference to what they belong to
     yield loaded.signatures
+
+
+def test_each_signature_is_traced_once(model, tmp_path, monkeypatch):
+    traced, exported = [], signatures_module._Graph
+    for name in SIGNATURES:
+        function = getattr(exported, name)
+        monkeypatch.setattr(exported, name, lambda self, data, name=name, function=function:
+                            traced.append(name) or function(self, data))  # fmt: skip
+    export_archive(model, tmp_path, SIZE)
+    assert traced == list(SIGNATURES)
 
 
 def encode(picture: np.ndarray, suffix: str = ".png") -> bytes:

@@ -27,7 +27,9 @@ def publish(run: TrainingRun, model: keras.Model) -> None:
     summaries, learnt = {}, experiment.data.protocol == "all"  # its validation examples are trained on
     for split in ("validation", "test"):  # in this order: validation films give the operating point for the test films
         if run.splits[split].any():
-            judged = Evaluation(saved_model.load(path), run.prepared, experiment.data, split, recorded=split == "test")
+            if not summaries or experiment.data.view == "film":  # films: again, with the operating point of validation
+                graph = saved_model.load(path)
+            judged = Evaluation(graph, run.prepared, experiment.data, split, recorded=split == "test")
             summaries[split] = judged.write(folder / split)
             record_scores(path, {name: found for name, found in summaries.items() if name == "test" or not learnt})
     _write_examples(run, "test" if "test" in summaries else "validation")

@@ -45,8 +45,9 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool:
-        raise UserError("a process that reads films was killed, most likely because of too little memory. "
-                        "Read fewer films at a time with `workers` 1") from None  # fmt: skip
+        raise UserError("a process that reads films was killed, most likely because of too little memory: read fewer "
+                        "films at a time with `workers` 1. Or a script of your own called this outside of "
+                        '`if __name__ == "__main__":`, and started itself again in each process') from None
 
 
 def _with_progress(results: Iterable[tuple], count: int) -> Iterator[tuple]:

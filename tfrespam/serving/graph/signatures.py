@@ -78,12 +78,12 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: Size
                    rule or CandidateRule(film_threshold))  # fmt: skip
     data = tf.TensorSpec([None], tf.string, name="image_bytes")
     images = tf.TensorSpec([None, None, None, channels], tf.float32, name="image")
-    archive = keras.export.ExportArchive()
-    archive.add_endpoint("serving_default", graph.serving_default, [images])
-    if channels == 1:
-        archive.add_endpoint("predict_bytes", graph.predict_bytes, [data])
-        archive.add_endpoint("predict_film", graph.predict_film, [data])
-    archive.write_out(os.fspath(path), verbose=False)
+    inputs = {"serving_default": images, "predict_bytes": data, "predict_film": data}
+    traced = {name: tf.function(getattr(graph, name), autograph=False).get_concrete_function(inputs[name])
+              for name in signatures(channels)}  # fmt: skip
+    module = tf.Module()  # keras.export.ExportArchive does the same, but traces every function twice
+    module.captured = list({id(weight): weight for each in traced.values() for weight in each.variables}.values())
+    tf.saved_model.save(module, os.fspath(path), signatures=traced)
     if half:
         pack_halves(path)
 
