@@ -54,8 +54,8 @@ def crop(image: np.ndarray, row: dict, scale: float) -> np.ndarray:
     """Return the square around a candidate, resized to SIDE pixels, black outside the image."""
     y0, x0, y1, x1 = box(row)
     zoom = SIDE / (scale * max(y1 - y0, x1 - x0))
-    centre = SIDE / 2 - zoom * np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-    return cv2.warpAffine(image, np.float32([[zoom, 0, centre[0]], [0, zoom, centre[1]]]), (SIDE, SIDE))
+    shift = (SIDE - 1) / 2 - zoom * np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2])  # pixel 0 has its centre at 0
+    return cv2.warpAffine(image, np.float32([[zoom, 0, shift[0]], [0, zoom, shift[1]]]), (SIDE, SIDE))
 
 
 def encoder():
