@@ -53,7 +53,7 @@ def commands(trained, download, tmp_path):
         "evaluate": (evaluate, ["--model", model, "--data_dir", experiment.data_dir, "--output"], {}),
         "predict": (predict, [str(run / "examples"), "--model", model, "--output"], {}),
         "tune": (tune, ["--experiment", str(settings), "--output"], {}),
-        "report": (report, [str(run), "--pictures", "false", "--output"], {}),
+        "report": (report, [str(run), "--images", "false", "--output"], {}),
     }  # fmt: skip
 
 

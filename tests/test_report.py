@@ -33,7 +33,7 @@ def test_an_unfinished_run_is_omitted_among_others(tmp_path, capsys):
     refused.mkdir()
     (refused / "data.json").write_text("{}")
     with pytest.raises(SystemExit) as stop:
-        cli.run(report, [str(finished), str(refused), "--output", str(tmp_path / "out.html"), "--pictures", "false"])
+        cli.run(report, [str(finished), str(refused), "--output", str(tmp_path / "out.html"), "--images", "false"])
         raise SystemExit(0)
     assert stop.value.code == 0 and (tmp_path / "out.html").exists()
     assert f"{refused} is omitted" in capsys.readouterr().err

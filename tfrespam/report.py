@@ -11,7 +11,7 @@ from tfrespam.core.files import whole_file
 
 
 def report(*runs: str, output: str = "report.html", data_dir: str | None = None, model: str | None = None,
-           title: str = "Segmentation of breast masses", pictures: bool = True) -> None:  # fmt: skip
+           title: str = "Segmentation of breast masses", images: bool = True) -> None:  # fmt: skip
     """Write a self-contained HTML page about runs, evaluations or comparisons: scores, subgroups, images.
 
     Args:
@@ -20,7 +20,7 @@ def report(*runs: str, output: str = "report.html", data_dir: str | None = None,
         data_dir: Folder of all prepared data sets, for the images (default: as in the run's config.yaml).
         model: Exported model for the outlines (default: the export of the run).
         title: Title of the page.
-        pictures: Whether to show crops; with real data these are images of patients.
+        images: Whether to show crops; with real data these are images of patients.
     """
     from tfrespam.studies.reporting import html_page as page
     from tfrespam.training.run_results import RunResults
@@ -32,7 +32,7 @@ def report(*runs: str, output: str = "report.html", data_dir: str | None = None,
     others = _finished([folder for folder in folders if not page.is_comparison(folder)], bool(comparisons))
     sections = []
     for number, results in enumerate(map(RunResults.read, others), 1):
-        shown, reason = _images(results, model, data_dir) if pictures else ({}, "omitted (--pictures false)")
+        shown, reason = _images(results, model, data_dir) if images else ({}, "omitted (--images false)")
         sections.append(page.section(results, f"run{number}", shown, reason))
     text = page.render(sections, comparisons, title, _made())
     with whole_file(output) as temporary:

@@ -40,7 +40,7 @@ def folder(tmp_path):
 
 
 def test_page_contains_scores_curve_groups_and_reliability(folder, tmp_path):
-    report(str(folder), output=str(tmp_path / "out.html"), pictures=False)
+    report(str(folder), output=str(tmp_path / "out.html"), images=False)
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)))
     detection = json.loads((folder / "summary.json").read_text())["detection"]

@@ -45,8 +45,8 @@ def test_runs_without_images_model_or_curves_are_reported(tmp_path):
     assert "is not a training run, so its exported model is unknown. Name one with `model`" in text
     assert "has no calibration.csv" in text and "r<b>&" not in text and "r&lt;b&gt;&amp;" in text
     assert "3 of 10 images have a Dice below 0.5" in Page(text).text
-    report(str(folder), output=str(tmp_path / "out.html"), pictures=False)
-    assert "omitted (--pictures false)" in (tmp_path / "out.html").read_text(encoding="utf-8")
+    report(str(folder), output=str(tmp_path / "out.html"), images=False)
+    assert "omitted (--images false)" in (tmp_path / "out.html").read_text(encoding="utf-8")
 
 
 def test_a_comparison_is_shown_as_table_and_figures(tmp_path):
