@@ -14,7 +14,7 @@ train: venv
 	$(RUN) tfrespam.train
 
 test: venv-test
-	$(RUN) pytest -n auto --maxprocesses 4 --durations 10 -m "not slow and not real"
+	$(RUN) pytest -n auto --maxprocesses 4 --dist loadfile --durations 10 -m "not slow and not real"
 
 # the sweeps, and the tests on the real films where TFRESPAM_REAL_DATA names them
 test-slow: venv-test
