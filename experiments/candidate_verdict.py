@@ -17,13 +17,14 @@ import numpy as np
 
 from tfrespam.core import runtime
 from tfrespam.core.files import read_csv, write_csv
+from tfrespam.data.geometry import crop
 from tfrespam.evaluation.average_precision import average_precision
 from tfrespam.evaluation.candidates import Candidate
 from tfrespam.evaluation.detection import CRITERIA, Finding, Match
 from tfrespam.evaluation.froc import detection_scores
-from tfrespam.evaluation.platt_scaling import EPSILON
+from tfrespam.evaluation.platt_scaling import logit
 
-SIDE, SCALES = 96, (1.6, 3.0)
+SIDE, CONTEXTS = 96, (1.6, 3.0)
 SHAPES = 6  # features of `shape`
 RATES = (0.25, 0.5, 1.0)
 
@@ -44,18 +45,15 @@ def box(row: dict) -> tuple[int, ...]:
 
 
 def shape(row: dict, size: tuple[int, int]) -> list[float]:
-    score, area = np.clip(float(row["score"]), EPSILON, 1 - EPSILON), float(row["area_px"])
+    area = float(row["area_px"])
     y0, x0, y1, x1 = box(row)
-    return [np.log(score / (1 - score)), np.log(area), float(row["longest_diameter_px"]) / area**0.5,
+    return [logit(float(row["score"])), np.log(area), float(row["longest_diameter_px"]) / area**0.5,
             area / ((y1 - y0) * (x1 - x0)), float(row["row"]) / size[0], float(row["column"]) / size[1]]  # fmt: skip
 
 
-def crop(image: np.ndarray, row: dict, scale: float) -> np.ndarray:
+def look_at(image: np.ndarray, row: dict, context: float) -> np.ndarray:
     """Return the square around a candidate, resized to SIDE pixels, black outside the image."""
-    y0, x0, y1, x1 = box(row)
-    zoom = SIDE / (scale * max(y1 - y0, x1 - x0))
-    shift = (SIDE - 1) / 2 - zoom * np.array([(x0 + x1 - 1) / 2, (y0 + y1 - 1) / 2])  # pixel 0 has its centre at 0
-    return cv2.warpAffine(image, np.float32([[zoom, 0, shift[0]], [0, zoom, shift[1]]]), (SIDE, SIDE))
+    return crop.resize_image(crop.cut(image, crop.square_with_context(box(row), context)), SIDE)
 
 
 def encoder():
@@ -74,10 +72,10 @@ def encoder():
 
 
 def look(rows: list[dict], films: dict, encode) -> np.ndarray:
-    """Return the encoder's features of each candidate at all scales, averaged over the mirror image."""
+    """Return the encoder's features of each candidate in all contexts, averaged over the mirror image."""
     found = []
-    for scale in SCALES:
-        crops = np.stack([crop(films[row["film_id"]][0], row, scale) for row in rows])[..., np.newaxis]
+    for context in CONTEXTS:
+        crops = np.stack([look_at(films[row["film_id"]][0], row, context) for row in rows])[..., np.newaxis]
         found.append((encode(crops) + encode(crops[:, :, ::-1])) / 2)
     return np.concatenate(found, axis=1)
 

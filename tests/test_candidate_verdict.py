@@ -40,7 +40,7 @@ def test_a_candidate_overlaps_the_lesion_next_to_it_and_the_new_score_orders():
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_a_crop_shows_the_candidate_in_its_middle(scale):
     image, mask, _ = film((20, 10, 40, 30))
-    shown = verdict.crop(image, row("a", 20, 10, 40, 30, 0.5), scale) > 0.5
+    shown = verdict.look_at(image, row("a", 20, 10, 40, 30, 0.5), scale) > 0.5
     assert shown.shape == (verdict.SIDE, verdict.SIDE)
     assert shown.mean() == pytest.approx(1 / scale**2, rel=0.05)
     if scale > 1:

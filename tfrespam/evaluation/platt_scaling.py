@@ -39,7 +39,7 @@ class PlattScaling(NamedTuple):
         Raises:
             ValueError: Only hits, or none.
         """
-        logit, hit = _logit(score), np.asarray(hit) != 0
+        odds, hit = logit(score), np.asarray(hit) != 0
         hits, others = np.count_nonzero(hit), np.count_nonzero(~hit)
         if not hits or not others:
             raise ValueError("Platt scaling requires hits and others. "
@@ -47,9 +47,9 @@ class PlattScaling(NamedTuple):
         target = np.where(hit, (hits + 1) / (hits + 2), 1 / (others + 2))
 
         def loss(fitted):
-            scaled = fitted[0] * logit + fitted[1]
+            scaled = fitted[0] * odds + fitted[1]
             slack = special.expit(scaled) - target
-            return np.mean(np.logaddexp(0, scaled) - target * scaled), np.array([np.mean(slack * logit), slack.mean()])
+            return np.mean(np.logaddexp(0, scaled) - target * scaled), np.array([np.mean(slack * odds), slack.mean()])
 
         found = optimize.minimize(loss, (1.0, 0.0), jac=True, bounds=(SLOPES, INTERCEPTS), method="L-BFGS-B",
                                   options={"ftol": 1e-14, "gtol": 1e-9})  # fmt: skip
@@ -59,8 +59,9 @@ class PlattScaling(NamedTuple):
         """Calibrated scores of the same shape, float64; unchanged by the default."""
         if self == (1.0, 0.0):
             return np.asarray(score, np.float64)
-        return special.expit(self.slope * _logit(score) + self.intercept)
+        return special.expit(self.slope * logit(score) + self.intercept)
 
 
-def _logit(score: np.ndarray | float) -> np.ndarray:
+def logit(score: np.ndarray | float) -> np.ndarray:
+    """Logarithm of the odds of scores in [0, 1], float64; those nearer to 0 or 1 than EPSILON are moved there."""
     return special.logit(np.clip(np.asarray(score, np.float64), EPSILON, 1 - EPSILON))
