@@ -5,6 +5,7 @@ import tensorflow as tf
 from tfrespam.data.geometry.crop import Size, sides
 
 
+@tf.function(input_signature=[tf.TensorSpec([None, None, None, 1]), tf.TensorSpec([2], tf.int32)], autograph=False)
 def resize(images: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """Resize bilinearly with antialiasing, equal to `tf.image.resize(..., antialias=True)`.
 
