@@ -45,13 +45,13 @@ def prepared(data_dir):
 
 @pytest.fixture(scope="session")
 def trained(data_dir, tmp_path_factory):
-    """Experiment of tiny.py, trained, exported and evaluated: (experiment, run folder)."""
+    """Experiment of tiny.py with TensorBoard, trained, exported and evaluated: (experiment, run folder)."""
     import tiny
 
     from tfrespam.training.runs import run_folder
     from tfrespam.workflows.training import train
 
-    experiment = tiny.experiment(tmp_path_factory.mktemp("trained"), data_dir)
+    experiment = tiny.experiment(tmp_path_factory.mktemp("trained"), data_dir, **tiny.SHOWN)
     train(experiment)
     return experiment, run_folder(experiment)
 

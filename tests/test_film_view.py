@@ -101,7 +101,7 @@ def test_unknown_scores_can_be_printed():
 @pytest.fixture(scope="module")
 def on_films(films, tmp_path_factory):
     """A network trained on whole films: (exported, run folder)."""
-    made = tiny.experiment(tmp_path_factory.mktemp("run"), films, data__view="film", training__tensorboard_images=0)
+    made = tiny.experiment(tmp_path_factory.mktemp("run"), films, data__view="film")
     train(made)
     return saved_model.load(f"{made.models_dir}/exp"), run_folder(made)
 
@@ -149,7 +149,8 @@ def oblong(download, tmp_path_factory):
     home = tmp_path_factory.mktemp("oblong")
     path = prepare_source(download, home, "tiny", "film", 1.6, 64, workers=1, image_width=32)
     assert path.name == "film-64x32" and Prepared(path).image_shape == (64, 32)
-    made = tiny.experiment(home, home, data__view="film", data__image_size=64, data__image_width=32)
+    made = tiny.experiment(home, home, data__view="film", data__image_size=64, data__image_width=32,
+                           training__tensorboard_curves=10)  # fmt: skip
     train(made)
     return saved_model.load(f"{made.models_dir}/exp"), run_folder(made), Prepared(path)
 

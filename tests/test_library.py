@@ -60,7 +60,7 @@ _slow = [pytest.mark.slow]
 
 @pytest.mark.parametrize("first", [
     "import tfrespam\nimport keras",
-    "import tfrespam.layers\nimport keras",
+    pytest.param("import tfrespam.layers\nimport keras", marks=_slow),
     pytest.param("import keras\nimport tfrespam", marks=_slow),
     pytest.param("from tfrespam import losses\nimport keras", marks=_slow),
     pytest.param("from tfrespam.core import runtime\nruntime.load_tensorflow()\nimport keras", marks=_slow),

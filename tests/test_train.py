@@ -108,7 +108,7 @@ def test_a_killed_training_is_resumed_by_the_next_process(trained, data_dir, tmp
     """Up to the last weights; later steps are tested in test_reset.py."""
     monkeypatch.setattr(training, "_publish", lambda *_: None)
     monkeypatch.setattr(training, "_say", lambda *_: None)
-    experiment = tiny.experiment(tmp_path, data_dir)
+    experiment = tiny.experiment(tmp_path, data_dir, **tiny.SHOWN)
     folder = run_folder(experiment)
     process = subprocess.Popen([sys.executable, tiny.__file__, *tiny.options(experiment)], stderr=subprocess.DEVNULL)
     while process.poll() is None and not (folder / "state").exists():
@@ -189,8 +189,7 @@ def test_an_averaged_half_precision_model_is_exported_unchanged_or_in_float32(da
 def test_paper_protocol_makes_copies_and_reports_leaks(data_dir, tmp_path, prepared):
     home = tmp_path / "datasets"
     shutil.copytree(data_dir / "tiny" / "roi-1.6-32", home / "tiny" / "roi-1.6-32")
-    experiment = tiny.experiment(tmp_path, home, training__epochs=1, training__batch_size=32, data__protocol="paper",
-                                 training__tensorboard_images=0)  # fmt: skip
+    experiment = tiny.experiment(tmp_path, home, training__epochs=1, training__batch_size=32, data__protocol="paper")
     training.train(experiment)
     summary = json.loads((run_folder(experiment) / "summary.json").read_text())
     copies = 13 * int((prepared.table["split"] == "train").sum())

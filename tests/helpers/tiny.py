@@ -11,6 +11,10 @@ from tfrespam.models import BUILDERS, DISCRIMINATORS
 from tfrespam.training.runs import TrainingRun
 
 SIZE = 32
+# what `experiment` leaves out of TensorBoard, in the program's defaults
+SHOWN = {"training__tensorboard_images": 2, "training__tensorboard_curves": 10, "training__tensorboard_gradients": True}
+UNSHOWN = {"training__tensorboard_images": 0, "training__tensorboard_curves": 0,
+           "training__tensorboard_gradients": False}  # fmt: skip
 
 
 def network(input_shape, width=1.0, *, dropout=0.2, side_outputs=False):
@@ -39,10 +43,13 @@ DISCRIMINATORS["tiny_rival"] = discriminator
 
 
 def experiment(home: Path, data_dir: Path, **settings) -> Experiment:
-    """Make an experiment of two epochs on the data set `tiny`; `settings` are dotted names with __ for the dot."""
+    """Make an experiment of two epochs on the data set `tiny`, without images, curves and gradients in TensorBoard.
+
+    `settings` are dotted names with __ for the dot.
+    """
     made = Experiment(name="exp", data_dir=str(data_dir), runs_dir=str(home / "runs"), models_dir=str(home / "models"))
     usual = {"data__dataset": "tiny", "data__image_size": SIZE, "model__name": "tiny", "training__epochs": 2,
-             "training__batch_size": 3, "training__learning_rate": 1e-2, "training__tensorboard_images": 2}  # fmt: skip
+             "training__batch_size": 3, "training__learning_rate": 1e-2, **UNSHOWN}  # fmt: skip
     for name, value in (usual | settings).items():
         made = _replaced(made, name.split("__"), value)
     return made

@@ -17,8 +17,7 @@ def callbacks(tmp_path, **settings):
 
 
 def test_image_and_curve_callbacks_follow_the_settings(tmp_path):
-    nothing = {"training__tensorboard_images": 0, "training__tensorboard_curves": 0}
-    assert [type(each) for each in callbacks(tmp_path, **nothing)] == [ScalarBoard, RunNotes]
+    assert [type(each) for each in callbacks(tmp_path)] == [ScalarBoard, RunNotes]
     both = {"training__tensorboard_images": 1, "training__tensorboard_curves": 2}
     assert [type(each) for each in callbacks(tmp_path, **both)] == [ScalarBoard, RunNotes, CaseImages,
                                                                     ValidationCurves]  # fmt: skip

@@ -1,6 +1,7 @@
 """A NaN loss stops the training with an error that names the lesions; the last good epoch is kept."""
 
 import csv
+import shutil
 
 import keras
 import numpy as np
@@ -60,7 +61,7 @@ class Spoils(keras.callbacks.Callback):
 
 def test_nan_loss_names_the_lesions_and_keeps_the_last_good_epoch(prepared, parts, data_dir, tmp_path,
                                                                         monkeypatch):  # fmt: skip
-    experiment = tiny.experiment(tmp_path, data_dir, training__tensorboard_images=0)
+    experiment = tiny.experiment(tmp_path, data_dir)
     steps = int(parts["train"].sum()) // 3
     with monkeypatch.context() as patch:
         patch.setattr("tfrespam.training.fit.board", lambda *_: [Spoils(1, 1)])
@@ -84,12 +85,18 @@ def test_nan_weights_after_the_last_step_are_not_kept(prepared, parts, data_dir,
     assert not (tmp_path / "state").exists() and not (tmp_path / "best.keras").exists()
 
 
+@pytest.fixture(scope="module")
+def finished(prepared, parts, data_dir, tmp_path_factory):
+    """Folder of a run of one epoch."""
+    folder = tmp_path_factory.mktemp("finished")
+    experiment = tiny.experiment(folder, data_dir, training__epochs=1, training__ema=0.9)
+    fit(tiny.run_of(experiment, prepared, parts, folder))
+    return folder
+
+
 @pytest.mark.parametrize("name", ["state.json", "model.weights.h5", "average.npz", "sha256.json"])
-def test_a_damaged_state_is_reported(prepared, parts, data_dir, tmp_path, name):
-    experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__ema=0.9,
-                                 training__tensorboard_images=0)  # fmt: skip
-    if not (tmp_path / "state").exists():
-        fit(tiny.run_of(experiment, prepared, parts, tmp_path))
+def test_a_damaged_state_is_reported(finished, tmp_path, name):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     file = tmp_path / "state" / name
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 8

@@ -25,7 +25,7 @@ RNG = np.random.default_rng(0)
 def runs(data_dir, tmp_path_factory):
     """Runs of folds 0 and 1, one epoch each, of all patients, and of fold 0 with other weights."""
     home = tmp_path_factory.mktemp("cross")
-    settings = {"training__epochs": 1, "training__select": "last", "training__tensorboard_images": 0}
+    settings = {"training__epochs": 1, "training__select": "last"}
     parts = [{"data__protocol": "folds", "data__fold": 0}, {"data__protocol": "folds", "data__fold": 1},
              {"data__protocol": "all"}, {"data__protocol": "folds", "data__fold": 0, "seed": 1}]  # fmt: skip
     made = [tiny.experiment(home, data_dir, **settings, **part) for part in parts]

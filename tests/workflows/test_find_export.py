@@ -1,11 +1,13 @@
 import json
 
+import pytest
 from small_runs import make_run
 
 from tfrespam.export import export
 from tfrespam.workflows.find_export import exported_from
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_export_is_found_by_the_weights_it_was_made_from(tmp_path):
     run = make_run(tmp_path)
     assert exported_from(run / "best.keras", tmp_path / "models", "mine") is None
