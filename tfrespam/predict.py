@@ -64,10 +64,12 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
         patient_ids: Whether predictions.csv contains the IDs of DICOM patients instead of hashes.
         log_format: "json" writes each file and each request as a line of JSON to standard error.
     """
+    from tfrespam.core.memory import return_large_blocks
     from tfrespam.serving.client.credentials import Credentials
     from tfrespam.serving.dicom.write import Wanted
     from tfrespam.workflows import prediction
 
+    return_large_blocks()
     prediction.predict_files(inputs, output, model=model, film_model=film_model, models_dir=models_dir,
                              threshold=threshold, batch_size=batch_size, film=film, box=box, server=server,
                              served_name=served_name,
