@@ -2,7 +2,6 @@ import dataclasses
 import shutil
 
 import pytest
-import tiny
 
 from tfrespam.config import AugmentConfig, Experiment
 from tfrespam.core.errors import UserError
@@ -16,8 +15,8 @@ def test_run_folder_depends_on_every_setting_except_paths(trained):
     experiment, folder = trained
     moved = dataclasses.replace(experiment, data_dir="else", models_dir="where")
     assert run_folder(moved) == folder
-    for changed in (dataclasses.replace(experiment, seed=1),
-                    tiny.experiment(folder.parents[2], experiment.data_dir, augment__noise=0.1)):  # fmt: skip
+    noisy = dataclasses.replace(experiment.augment, noise=0.1)
+    for changed in (dataclasses.replace(experiment, seed=1), dataclasses.replace(experiment, augment=noisy)):
         assert run_folder(changed).parent == folder.parent and run_folder(changed) != folder
 
 
