@@ -3,12 +3,12 @@
 import tensorflow as tf
 
 from tfrespam.data.geometry.breast import CELLS, MARGIN
-from tfrespam.data.geometry.graph_resize import resize
+from tfrespam.data.geometry.graph_resize import shared_resize
 
 
 def region(film: tf.Tensor) -> tf.Tensor:
     """Segment the breast in `film` (H, W, 1) float32 in [0, 1] as bool cells (rows, columns); all true if not found."""
-    cells = resize(film[tf.newaxis], _grid(tf.shape(film)[:2]))[0, :, :, 0]
+    cells = shared_resize(film[tf.newaxis], _grid(tf.shape(film)[:2]))[0, :, :, 0]
     grey = tf.cast(tf.round(tf.clip_by_value(cells, 0.0, 1.0) * 255.0), tf.int32)
     bright = tf.cast(tf.cast(grey, tf.float32) > tf.maximum(_otsu(grey) / 3.0, 4.0), tf.float32)
     labels = _components(_dilate(-_dilate(-bright, 1), 1))

@@ -5,7 +5,6 @@ import tensorflow as tf
 from tfrespam.data.geometry.crop import Size, sides
 
 
-@tf.function(input_signature=[tf.TensorSpec([None, None, None, 1]), tf.TensorSpec([2], tf.int32)], autograph=False)
 def resize(images: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """Resize bilinearly with antialiasing, equal to `tf.image.resize(..., antialias=True)`.
 
@@ -22,6 +21,12 @@ def resize(images: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """
     shape = tf.shape(images)[1:3]
     return tf.cond(tf.reduce_all(shape == size), lambda: images, lambda: _resampled(images, shape, size))
+
+
+# The same as one function of the graph, which is traced once for the many resizes of a film. tf2onnx cannot convert a
+# call of it, so signatures that are converted use `resize`.
+shared_resize = tf.function(resize, [tf.TensorSpec([None, None, None, 1]), tf.TensorSpec([2], tf.int32)],
+                            autograph=False)  # fmt: skip
 
 
 def to_frame(images: tf.Tensor, size: Size) -> tf.Tensor:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfrespam.data.geometry import graph_breast as breast
 from tfrespam.data.geometry.crop import Size, sides
-from tfrespam.data.geometry.graph_resize import frame, resize
+from tfrespam.data.geometry.graph_resize import frame, shared_resize
 from tfrespam.serving.graph import tiles
 
 # Scan of crop networks, chosen on real films: see docs/explanation/films.md.
@@ -53,10 +53,10 @@ def segment(network: Callable[[tf.Tensor], tf.Tensor], film: tf.Tensor, input_si
     place = _frame_around(breast.box(cells, size), input_size)
     image = _cut(film * inside if blank else film, place)
     if tuple(tile_shares) == (1.0,):
-        probability = network(resize(image[tf.newaxis], tf.constant(sides(input_size))))[0]
+        probability = network(shared_resize(image[tf.newaxis], tf.constant(sides(input_size))))[0]
     else:
         probability = _scans(network, image, _cut(inside, place), input_size, tile_shares)
-    return _put_back(resize(probability[tf.newaxis], place[1])[0], place, size) * inside
+    return _put_back(shared_resize(probability[tf.newaxis], place[1])[0], place, size) * inside
 
 
 def _scans(network, image, interest, side, shares):
@@ -72,7 +72,7 @@ def _scan(network, image, interest, side, share):
 
 
 def _squared(image, length):
-    return resize(image[tf.newaxis], tf.stack([length, length]))[0]
+    return shared_resize(image[tf.newaxis], tf.stack([length, length]))[0]
 
 
 def _frame_around(box, input_size):
