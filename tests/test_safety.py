@@ -167,7 +167,7 @@ def test_results_do_not_depend_on_the_system_clock(prepared, data_dir, tmp_path,
     parts, draw, real = protocols.splits(prepared.table, "official"), random.Random(0), time.time
     weights = []
     for name in ("plain", "jumping"):
-        experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1)
+        experiment = tiny.experiment(tmp_path, data_dir, training__epochs=1, training__tensorboard_curves=10)
         import keras
 
         keras.utils.set_random_seed(0)

@@ -166,7 +166,7 @@ class Stages:
         complete(self.prepare(self.data), log)
 
         def experiment(to):
-            return tiny.experiment(to, self.data, training__ema=0.9)
+            return tiny.experiment(to, self.data, training__ema=0.9, training__tensorboard_curves=10)
 
         self.train = lambda to: stage("train", *tiny.options(experiment(to)))
         complete(self.train(home), log)

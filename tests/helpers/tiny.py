@@ -11,10 +11,7 @@ from tfrespam.models import BUILDERS, DISCRIMINATORS
 from tfrespam.training.runs import TrainingRun
 
 SIZE = 32
-# what `experiment` leaves out of TensorBoard, in the program's defaults
-SHOWN = {"training__tensorboard_images": 2, "training__tensorboard_curves": 10, "training__tensorboard_gradients": True}
-UNSHOWN = {"training__tensorboard_images": 0, "training__tensorboard_curves": 0,
-           "training__tensorboard_gradients": False}  # fmt: skip
+SHOWN = {"training__tensorboard_images": 2, "training__tensorboard_curves": 10}  # which `experiment` leaves out
 
 
 def network(input_shape, width=1.0, *, dropout=0.2, side_outputs=False):
@@ -43,13 +40,14 @@ DISCRIMINATORS["tiny_rival"] = discriminator
 
 
 def experiment(home: Path, data_dir: Path, **settings) -> Experiment:
-    """Make an experiment of two epochs on the data set `tiny`, without images, curves and gradients in TensorBoard.
+    """Make an experiment of two epochs on the data set `tiny`, without images and curves in TensorBoard.
 
     `settings` are dotted names with __ for the dot.
     """
     made = Experiment(name="exp", data_dir=str(data_dir), runs_dir=str(home / "runs"), models_dir=str(home / "models"))
     usual = {"data__dataset": "tiny", "data__image_size": SIZE, "model__name": "tiny", "training__epochs": 2,
-             "training__batch_size": 3, "training__learning_rate": 1e-2, **UNSHOWN}  # fmt: skip
+             "training__batch_size": 3, "training__learning_rate": 1e-2,
+             **dict.fromkeys(SHOWN, 0)}  # fmt: skip
     for name, value in (usual | settings).items():
         made = _replaced(made, name.split("__"), value)
     return made

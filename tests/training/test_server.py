@@ -24,8 +24,7 @@ pytestmark = pytest.mark.slow
 def run(data_dir, tmp_path_factory):
     """Train a very narrow ResPAM U-Net for two epochs with all TensorBoard options."""
     shown = {"training__tensorboard_images": 3, "training__tensorboard_curves": 1,
-             "training__tensorboard_gradients": True, "training__tensorboard_histograms": 1,
-             "training__tensorboard_profile": (2, 3)}  # fmt: skip
+             "training__tensorboard_histograms": 1, "training__tensorboard_profile": (2, 3)}  # fmt: skip
     experiment = tiny.experiment(tmp_path_factory.mktemp("board"), data_dir, model__name="respam_unet",
                                  model__width=0.03125, **shown)  # fmt: skip
     training.train(experiment)
