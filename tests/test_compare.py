@@ -1,5 +1,7 @@
-"""Settings of the stage `compare`; test_documented_commands.py runs a whole comparison."""
+"""The stage `compare`, with simulated trainings except in the last test."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 import yaml
 
 from tfrespam.cli import parse
+from tfrespam.data.loading.prepared import all_under
 from tfrespam.models import BUILDERS
 from tfrespam.studies.comparison.plan import Comparison, trainings
 from tfrespam.training.runs import run_folder
@@ -114,3 +117,29 @@ def test_unknown_keys_are_errors(tmp_path):
     answer = subprocess.run([sys.executable, "-m", "tfrespam.compare", "--config", config], capture_output=True,
                             text=True, timeout=120)  # fmt: skip
     assert answer.returncode == 2 and "widht" in answer.stderr
+
+
+@pytest.mark.slow
+def test_compare_two_small_networks_from_films_to_table(download, tmp_path):
+    """Real trainings in separate processes and exported graphs; the second call trains nothing."""
+    home = tmp_path / "datasets" / "phantom"
+    home.mkdir(parents=True)
+    os.symlink(download, home / "download")
+    settings = {
+        "name": "two", "protocols": ["folds", "paper"],
+        "base": {"name": "two", "models_dir": "models", "data": {"dataset": "phantom", "context": 1.2,
+                 "image_size": 32}, "model": {"width": 0.03125}, "training": {"epochs": 1, "tensorboard_images": 0}},
+        "models": [{"name": "unet"}, {"name": "segnet"}],
+    }  # fmt: skip
+    (tmp_path / "two.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "tfrespam.compare", "--config", "two.yaml", "--output", "out"]
+    first = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=850)
+    assert first.returncode == 0, first.stdout + first.stderr
+    known = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert len(known["rows"]) == 4 and len(known["leakage"]) == 2 and len(all_under(tmp_path / "datasets")) == 2
+    assert all(row["inference_seconds"] > 0 and row["parameters"] > 0 for row in known["rows"])
+    assert (tmp_path / "out" / "cases-controlled-folds.png").exists()
+    assert len(list((tmp_path / "out" / "logs").iterdir())) == 4
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0 and "4 of them finished already" in again.stdout
+    assert json.loads((tmp_path / "out" / "table.json").read_text())["rows"] == known["rows"]
