@@ -48,15 +48,15 @@ def main() -> None:
 def pages() -> dict[str, str]:
     """The Markdown of each page, by its name."""
     package = griffe.load("tfrespam", search_paths=[ROOT], resolve_aliases=True)
-    return {page: _page(package, title, names) for page, (title, names) in PAGES.items()}
+    return {page: _page(package, page, *told) for page, told in PAGES.items()}
 
 
-def _page(package: griffe.Module, title: str, names: list[str]) -> str:
+def _page(package: griffe.Module, page: str, title: str, names: list[str]) -> str:
     parts = [HEAD, f"# {title}"]
     for name in names:
         found = package[name.removeprefix("tfrespam.")]
         if not found.is_module:
-            parts.append(_entry(found, 2))
+            parts.append(_entry(found, 2, origin="factory" not in name and page == "models"))
             continue
         intro = _text(found)
         parts += [intro] if len(names) == 1 else [f"## `{name}`", intro]
@@ -72,9 +72,10 @@ def _public(module: griffe.Module) -> list[griffe.Object]:
     return [each for each in found if each.kind.value in ("class", "function") and each.docstring]
 
 
-def _entry(found: griffe.Object, level: int) -> str:
-    """Heading, signature, docstring, and of a class its public methods."""
-    parts = [f"{'#' * level} `{found.name}`", f"```python\n{_signature(found)}\n```", _text(found)]
+def _entry(found: griffe.Object, level: int, origin: bool = False) -> str:
+    """Heading, signature, docstring, and of a class its public methods; with `origin` also the module's docstring."""
+    parts = [f"{'#' * level} `{found.name}`", f"```python\n{_signature(found)}\n```"]
+    parts += [_text(found.module), _text(found)] if origin else [_text(found)]
     if found.is_class:
         methods = [member for name, member in found.members.items()
                    if not name.startswith("_") and not member.is_alias and member.docstring

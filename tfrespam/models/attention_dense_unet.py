@@ -25,7 +25,8 @@ def attention_dense_unet(input_shape, width=1.0, *, normalization="none", gate_c
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         gate_channels: Inner channels of an attention gate, at width 1.
     """
     image, features = image_input(input_shape, 16, normalization)

@@ -21,7 +21,8 @@ def au_net(input_shape, width=1.0, *, normalization="none", reduction=16):
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         reduction: Channels divided by the inner width of the channel attention.
     """
     image, features = image_input(input_shape, 16, normalization)

@@ -28,7 +28,8 @@ def backbone_unet(input_shape, width=1.0, *, normalization="none", encoder=OWN, 
     Args:
         input_shape: (height, width, channels), sides multiples of 32.
         width: Factor on every channel count; for networks of keras.applications only on the decoder's.
-        normalization: As in `tfrespam.models.blocks.image_input`; ImageNet weights expect "standardize".
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels); ImageNet weights expect "standardize".
         encoder: "efficientnet_lite0", or the name of a network of keras.applications, such as "MobileNetV2".
         weights: "none" (random) or "imagenet". Those of efficientnet_lite0 come with the extra [imagenet]; Keras
             downloads those of other encoders.

@@ -26,7 +26,8 @@ def cgan(input_shape, width=1.0, *, normalization="none", levels=None, dropout=0
     Args:
         input_shape: (height, width, channels), sides multiples of 32 (of 2**levels).
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         levels: Number of halvings, 5 to 8 (default: as many as the image's size allows, at most 8).
         dropout: Dropout rate after the first three upsampling steps; pix2pix uses dropout as its noise input.
     """

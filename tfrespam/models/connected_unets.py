@@ -23,7 +23,8 @@ def connected_unets(input_shape, width=1.0, *, normalization="none", aspp_betwee
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         aspp_between: Add an ASPP between the two U-Nets.
     """
     image, features = image_input(input_shape, 16, normalization)

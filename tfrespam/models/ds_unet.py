@@ -33,7 +33,8 @@ def ds_unet(input_shape, width=1.0, *, normalization="none", side_outputs=True, 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         side_outputs: Return the auxiliary maps `boundary1` to `boundary3` and `mask1` to `mask3`, (H, W, 1), values
             of at least 0, as outputs beside `probability`.
         dropout: Dropout rate after each decoder level.

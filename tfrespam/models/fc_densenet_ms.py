@@ -26,7 +26,8 @@ def fc_densenet_ms(input_shape, width=1.0, *, normalization="none", rates=(6, 12
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         rates: Dilation rates of the 3x3 convolutions of the deepest map. A 1x1 convolution and the map itself are
             concatenated with them.
         layers_per_block: Layers of a dense block; its new channels are divided among them.

@@ -23,7 +23,8 @@ def multi_input(input_shape, width=1.0, *, normalization="none", batch_normaliza
         input_shape: (height, width, channels), sides multiples of 16. Each channel is an image; the mask is predicted
             for the first. With one channel nothing is fused.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`, applied to each image separately.
+        normalization: "none", "standardize" (mean 0 and variance 1) or "local_contrast" (that, and the local contrast
+            around each pixel as further channels), applied to each image separately.
         batch_normalization: Apply batch normalisation after each convolution.
         shared_encoder: Use the same encoder for all images; False gives each image a separate one.
         aligned: As in `tfrespam.layers.LateFusion`: False for other views, True for the same view with contrast.

@@ -24,12 +24,13 @@ REGION = 16  # pixels
 
 
 def prior_knowledge_net(input_shape, width=1.0, *, normalization="none", batch_normalization=True, side_outputs=True):
-    """Build a U-Net constrained by a learnt prior; a stand-in, see the module's docstring.
+    """Build a U-Net constrained by a learnt prior, our own stand-in for a method that cannot be rebuilt.
 
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         batch_normalization: Apply batch normalisation after each 3x3 convolution.
         side_outputs: Return the prior as the auxiliary output `mask1` (H, W, 1) in [0, 1] beside `probability`, so
             that it is trained on the mask directly; otherwise it is trained only through the sum.

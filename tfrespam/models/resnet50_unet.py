@@ -19,7 +19,8 @@ def resnet50_unet(input_shape, width=1.0, *, normalization="none", decoder="bili
     Args:
         input_shape: (height, width, channels), sides multiples of 32.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         decoder: As in `respam_unet`.
     """
     model = respam_unet(input_shape, width, normalization=normalization, decoder=decoder, attention="none",

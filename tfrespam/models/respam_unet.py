@@ -47,7 +47,8 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
     Args:
         input_shape: (height, width, channels), sides multiples of 32 (16 with stem="full_resolution").
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         attention: "pam", or for ablations "cbam", "scse", "se", "none".
         modules: Number of residual modules in each of the four stages; ResNet-50 has (3, 4, 6, 3).
         expansion: Channels of a residual module's output divided by its inner channels.

@@ -21,7 +21,8 @@ def ru_net(input_shape, width=1.0, *, normalization="none", attention=True):
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         attention: Apply residual attention to the skips; without it this is a residual U-Net.
     """
     image, features = image_input(input_shape, 16, normalization)

@@ -22,7 +22,8 @@ def segnet(input_shape, width=1.0, *, normalization="none"):
     Args:
         input_shape: (height, width, channels), sides multiples of 32.
         width: Factor on every channel count.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
     """
     image, features = image_input(input_shape, 32, normalization)
     places = []

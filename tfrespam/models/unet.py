@@ -16,7 +16,8 @@ def unet(input_shape, width=1.0, *, normalization="none", batch_normalization=Tr
     Args:
         input_shape: (height, width, channels), sides multiples of 16.
         width: Factor on every channel count; 0.5 is the baseline of Connected-UNets.
-        normalization: As in `tfrespam.models.blocks.image_input`.
+        normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
+            local contrast around each pixel as further channels).
         batch_normalization: Apply batch normalisation after each 3x3 convolution.
         side_outputs: Add auxiliary outputs for deep supervision: masks of the decoder's first three levels, `mask1`
             (the coarsest) to `mask3`, beside `probability`. An export omits them.
