@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 
 from tfrespam.api.load_model import Segmenter, grey_batch
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.data.geometry.film_detection import looks_like_film
 from tfrespam.evaluation.candidates import Candidate
 from tfrespam.serving.inference import jobs
-from tfrespam.serving.inference.film_chain import FilmChain, decoded, png
+from tfrespam.serving.inference.film_chain import FilmChain, decoded
 from tfrespam.serving.inference.jobs import trained_on
 from tfrespam.serving.inference.saved_model import Segmentation, check_threshold
 from tfrespam.workflows import prediction, prediction_models
@@ -96,7 +97,8 @@ def _arrays(images: np.ndarray, chain: FilmChain, threshold: float | None, film:
     deep = [np.rint(grey[..., 0] * 65535).astype(np.uint16) for grey in greys]
     if film == "always" or film == "auto" and greys.shape[-1] == 1 and (
             trained_on(chain.metadata)["view"] == "film" or looks_like_film(deep[0])):  # fmt: skip
-        return [_segmented(result, threshold, None, "film") for result in chain.predict_film(list(map(png, deep)))]
+        films = [png.encode(each) for each in deep]
+        return [_segmented(result, threshold, None, "film") for result in chain.predict_film(films)]
     predictions = Segmenter(chain.crops).predict(greys, threshold)
     return [SegmentedImage(*pair) for pair in zip(*predictions, strict=True)]
 

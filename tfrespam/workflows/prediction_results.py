@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from tfrespam.core import png
 from tfrespam.core.console import log, shown
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import whole_file
@@ -51,8 +52,9 @@ def finish(case: Case, folder: Path, settings: dict[str, Any]) -> dict:
     if found:
         overlay = draw_candidates(overlay, [(each.box, each.score) for each in found])
     as_answered = threshold is None or case.segmentation.labels is not None
-    mask_png = case.segmentation.mask_png if as_answered else _png(mask.astype("uint8") * 255)
-    for ending, data in zip(IMAGE_ENDINGS, (mask_png, case.segmentation.probability_png, _png(overlay)), strict=True):
+    mask_png = case.segmentation.mask_png if as_answered else png.encode(mask.astype("uint8") * 255)
+    overlay_png = png.encode(cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR))
+    for ending, data in zip(IMAGE_ENDINGS, (mask_png, case.segmentation.probability_png, overlay_png), strict=True):
         _write(folder / f"{case.name}{ending}", data)
     known = {"region": case.region, "patient": _patient(case, settings["patient_ids"]), "status": "ok",
              "notes": "; ".join(notes), "candidates": "" if found is None else len(found)}  # fmt: skip
@@ -110,11 +112,6 @@ def _measures(mask: np.ndarray, probability: np.ndarray, spacing: float) -> dict
         "tumour_fraction": round(area / mask.size, 6),
         "mean_probability": round(float(probability[mask].mean()) / 65535, 5) if area else "",
     }
-
-
-def _png(image: np.ndarray) -> bytes:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
-    return cv2.imencode(".png", bgr)[1].tobytes()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrespam.config import Experiment
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.data.loading import packed, pipeline
 from tfrespam.data.loading.augment import JointAugment
@@ -64,26 +65,22 @@ def _stored(prepared: Prepared) -> tuple[list[bytes], list[bytes]]:
     everything = np.ones(len(prepared.table["lesion_id"]), bool)
     with pipeline.corruption_as_user_error(prepared):
         examples = list(pipeline.encoded(prepared, everything).as_numpy_iterator())
-    masks = [_png(np.uint8(255) * (_decoded(each["mask"]) > 0)) for each in examples]
+    masks = [png.encode(np.uint8(255) * (_decoded(each["mask"]) > 0), small=True) for each in examples]
     return [each["image"] for each in examples], masks
 
 
-def _encode(png: bytes, encoding: str) -> bytes:
+def _encode(stored: bytes, encoding: str) -> bytes:
     if encoding == "png16":
-        return png
-    grey = np.rint(_decoded(png) / 257.0).astype(np.uint8)  # 65535 -> 255
+        return stored
+    grey = np.rint(_decoded(stored) / 257.0).astype(np.uint8)  # 65535 -> 255
     if encoding == "png8":
-        return _png(grey)
+        return png.encode(grey, small=True)
     quality = int(encoding.removeprefix("jpeg"))
     return cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def _decoded(data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-
-
-def _png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes()
 
 
 def _transforms(prepared: Prepared) -> np.ndarray:

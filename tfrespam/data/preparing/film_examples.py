@@ -6,6 +6,7 @@ import importlib
 import cv2
 import numpy as np
 
+from tfrespam.core import png
 from tfrespam.data.geometry import breast, crop
 from tfrespam.data.readers.records import Action, Film, FilmPixels, LedgerRow, Lesion
 
@@ -67,19 +68,13 @@ def _example(lesion: Lesion, image: np.ndarray, mask: np.ndarray, box: crop.Box,
     small = crop.resize_mask(mask, size)
     return {
         **dataclasses.asdict(lesion),
-        "image": _png(crop.resize_image(image, size)),
-        "mask": _png(small),
+        "image": png.encode(crop.resize_image(image, size)),
+        "mask": png.encode(small),
         "copy": 0,
         "crop": np.array(box, np.int32),
         "pixel_spacing_mm": np.float32(spacing),
         "mass_pixels": int(small.sum()),
     }
-
-
-def _png(image: np.ndarray) -> bytes:
-    # because of film grain, run-length encoding compresses as well as other strategies, which take 1.5 times as long
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    return cv2.imencode(".png", image, options)[1].tobytes()
 
 
 def _unite(row: LedgerRow) -> LedgerRow:

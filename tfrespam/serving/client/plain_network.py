@@ -3,9 +3,9 @@
 The exported SavedModel contains these steps; they are needed here if only `serving_default` is served.
 """
 
-import cv2
 import numpy as np
 
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.data.readers.image_file import read_grey
 from tfrespam.serving.client.failures import ImageRefusedError
@@ -25,8 +25,4 @@ def segmentation(probability: np.ndarray, threshold: float) -> Segmentation:
     """Return the answer of `predict_bytes` for an image with `probability` (H, W) in [0, 1]."""
     mask = probability >= threshold
     levels = np.rint(probability * np.float32(65535)).astype(np.uint16)
-    return Segmentation(_png(mask.astype(np.uint8) * 255), _png(levels), float(mask.mean()))
-
-
-def _png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", image)[1].tobytes()
+    return Segmentation(png.encode(mask.astype(np.uint8) * 255), png.encode(levels), float(mask.mean()))

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import walk
 from tfrespam.data.dicom.greys import stretch
@@ -89,7 +89,7 @@ def read(file: Path, cleaned: bool = False, film: bool = True) -> InputImage:
         return image
 
     pixels = clean(stretch(image.pixels))
-    return dataclasses.replace(image, pixels=pixels, encoded=_png(pixels))
+    return dataclasses.replace(image, pixels=pixels, encoded=png.encode(pixels))
 
 
 def _read(file: Path, film: bool) -> InputImage:
@@ -100,7 +100,7 @@ def _read(file: Path, film: bool) -> InputImage:
             return _read_image(file, film)
         case "DICOM":
             image = read_dicom(file)
-            return InputImage(image.pixels, _png(image.pixels), image.spacing_mm, image.notes, _is_film(image))
+            return InputImage(image.pixels, png.encode(image.pixels), image.spacing_mm, image.notes, _is_film(image))
         case _:
             raise UserError("not a PNG, JPEG, TIFF or DICOM file")
 
@@ -120,7 +120,7 @@ def _read_image(source: bytes | Path, film: bool) -> InputImage:
         raise UserError(f"the image has a single grey value ({pixels.min()})")
     positive, notes = _positive(pixels, film)
     unchanged = isinstance(source, bytes) and image.plain and positive is pixels
-    return InputImage(positive, source if unchanged else _png(positive), float("nan"), notes)
+    return InputImage(positive, source if unchanged else png.encode(positive), float("nan"), notes)
 
 
 def _positive(pixels: np.ndarray, film: bool) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -185,11 +185,3 @@ def _free(name: str, taken: set[str]) -> str:
     free = next(candidate for candidate in candidates if candidate.casefold() not in taken)
     taken.add(free.casefold())
     return free
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    if not done:
-        rows, columns = pixels.shape
-        raise UserError(f"expected an image whose sides a PNG can have. Received: {rows} x {columns}")
-    return data.tobytes()

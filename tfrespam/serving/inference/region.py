@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.data.geometry import crop
 from tfrespam.data.geometry.crop import Box
@@ -23,19 +24,15 @@ def around(box: Box, context: float, shape: tuple[int, int]) -> Box:
 
 def cut(pixels: np.ndarray, square: Box) -> bytes:
     """Cut `square` out of an image, and encode it as PNG."""
-    return _png(crop.cut(pixels, square))
+    return png.encode(crop.cut(pixels, square))
 
 
 def paste(answer: Segmentation, square: Box, shape: tuple[int, int]) -> Segmentation:
     """Convert the segmentation of `square` to one of the whole image, 0 outside the square."""
     mask, probability = (_paste(data, square, shape) for data in (answer.mask_png, answer.probability_png))
-    return Segmentation(_png(mask), _png(probability), float(np.mean(mask > 0)))
+    return Segmentation(png.encode(mask), png.encode(probability), float(np.mean(mask > 0)))
 
 
 def _paste(data: bytes, square: Box, shape: tuple[int, int]) -> np.ndarray:
     content = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     return crop.paste(content, square, shape)
-
-
-def _png(image: np.ndarray) -> bytes:
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
