@@ -23,7 +23,8 @@ def test_dicom_segmentations_are_offered_only_if_they_can_be_written(tmp_path, m
 def test_a_dicom_segmentation_contains_the_mask(tmp_path):
     highdicom = pytest.importorskip("highdicom")
     study = Study.read(write_film(tmp_path / "film.dcm", 64, 48)).segmented(Bright())
-    dicom_objects.write_segmentation(tmp_path / "seg.dcm", study.header, study.mask(0.8), {"name": "m"}, 0.8)
+    dicom_objects.write_segmentation(tmp_path / "seg.dcm", study.header, study.mask(0.8),
+                                     study.algorithm(Bright(), None, 0.8))  # fmt: skip
     found = highdicom.seg.segread(tmp_path / "seg.dcm")
     assert study.mask(0.8).any() and found.StudyInstanceUID == study.header.StudyInstanceUID
     np.testing.assert_array_equal(found.pixel_array.reshape(64, 48) > 0, study.mask(0.8))

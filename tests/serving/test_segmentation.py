@@ -105,3 +105,23 @@ def test_spacing_is_corrected_if_pixel_spacing_is_measured_at_the_detector(tmp_p
 def test_tracking_uids_are_reproducible(film):
     first, again = (segmentation(read_source(film), MASK, ALGORITHM).SegmentSequence[0] for _ in range(2))
     assert first.TrackingUID == again.TrackingUID
+
+
+def test_each_mass_has_a_tracking_uid_of_its_own_and_a_probability_none(film):
+    source, upper, lower = read_source(film), MASK.copy(), MASK.copy()
+    upper[25:], lower[:25] = False, False
+    uids = {segmentation(source, mask, ALGORITHM).SegmentSequence[0].TrackingUID for mask in (MASK, upper, lower)}
+    assert len(uids) == 3
+    made = segmentation(source, MASK.astype(np.float32), ALGORITHM, "FRACTIONAL")
+    assert "TrackingUID" not in made.SegmentSequence[0]
+
+
+def test_more_than_255_masses_stay_apart(film, tmp_path):
+    numbers = np.zeros(MASK.size, int)
+    numbers[: 2 * 300 : 2] = np.arange(1, 301)
+    read = highdicom.seg.segread(saved(segmentation(read_source(film), numbers.reshape(MASK.shape), ALGORITHM),
+                                       tmp_path / "seg.dcm"))  # fmt: skip
+    assert read.number_of_segments == 300
+    uid = pydicom.dcmread(film).SOPInstanceUID
+    last = read.get_pixels_by_source_instance([uid], segment_numbers=[300])[0, ..., 0]
+    np.testing.assert_array_equal(last > 0, numbers.reshape(MASK.shape) == 300)

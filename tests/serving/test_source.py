@@ -47,3 +47,11 @@ def test_a_file_without_preamble_is_accepted_as_source(tmp_path):
     pydicom.dcmwrite(tmp_path / "a.dcm", plain, implicit_vr=True, little_endian=True, enforce_file_format=False)
     write_objects(tmp_path / "a.dcm", tmp_path / "a", MASK, MASK, 0.07, ALGORITHM, Wanted(sr=True))
     assert pydicom.dcmread(tmp_path / "a_sr.dcm").StudyInstanceUID == "1.2.3"
+
+
+def test_two_networks_are_both_named():
+    films = Algorithm("films", "tfrespam 0.1.0, model 1", "ab" * 32, 0.2)
+    both = films.outlined_by(Algorithm("crops", "tfrespam 0.1.0, model 2", "cd" * 32, 0.5), 0.4)
+    assert (both.name, both.version) == ("films + crops", "tfrespam 0.1.0, model 1 + 2")
+    assert both.parameters == {"threshold": "0.4", "model_sha256": "ab" * 32 + "+" + "cd" * 32}
+    assert both.serial_number == "ab" * 8 + "+" + "cd" * 8

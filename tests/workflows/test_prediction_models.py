@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tfrespam.core.errors import UserError
+from tfrespam.serving.inference.saved_model import fingerprint
 from tfrespam.workflows import prediction_models
 
 
@@ -38,3 +39,12 @@ def test_a_named_model_also_searches_films_unless_a_film_model_is_named(models, 
 def test_a_film_model_that_was_trained_on_crops_is_refused(models, exported):
     with pytest.raises(UserError, match="`film_model` must be a model that was trained on whole films"):
         prediction_models.on_disk(None, str(exported), str(models), None)
+
+
+def test_dicom_objects_name_both_networks_and_the_level_of_the_outlines(models):
+    chain, _ = prediction_models.on_disk(None, None, str(models), None)
+    found = prediction_models.algorithms(chain, "served", None)
+    assert found["film"].threshold == 0.4 and found["image"] == found["box"]
+    assert found["film"].sha256 == f"{fingerprint(chain.finder.path)}+{found['image'].sha256}"
+    alone, _ = prediction_models.on_disk(None, None, str(models), None, boxed=True)
+    assert "+" not in prediction_models.algorithms(alone, "served", None)["film"].sha256

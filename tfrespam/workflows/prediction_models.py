@@ -67,10 +67,12 @@ def on_server(client: Client, model: str | None) -> tuple[Segmenter, str]:
 
 
 def algorithms(segmenter: FilmChain, served_name: str, threshold: float | None) -> dict[str, Algorithm]:
-    """Return the description of the network in DICOM objects for each region; a server reports only its name."""
-    models = {"image": segmenter.crops, "film": segmenter.finder, "box": segmenter.crops}
-    return {region: Algorithm.of(_identified(model), served_name, threshold, film=region == "film")
-            for region, model in models.items()}  # fmt: skip
+    """Return the description of the networks in DICOM objects for each region; a server reports only its name."""
+    crops = Algorithm.of(_identified(segmenter.crops), served_name, threshold)
+    films = Algorithm.of(_identified(segmenter.finder), served_name, threshold, film=True)
+    if segmenter.level is not None:
+        films = films.outlined_by(crops, segmenter.level)
+    return {"image": crops, "film": films, "box": crops}
 
 
 def _identified(model: Segmenter) -> dict[str, Any]:

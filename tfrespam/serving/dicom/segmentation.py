@@ -33,7 +33,7 @@ def segmentation(source: Dataset, mask: np.ndarray, algorithm: Algorithm,
     if mask.shape != (source.Rows, source.Columns):
         raise UserError(f"the mask must have the source's shape {source.Rows} x {source.Columns}. "
                         f"Received: {mask.shape[0]} x {mask.shape[1]}")  # fmt: skip
-    pixels = mask.astype(np.uint8 if kind == "BINARY" else np.float32)
+    pixels = mask.astype(np.uint16 if kind == "BINARY" else np.float32)
     count = max(int(mask.max()), 1) if kind == "BINARY" else 1
     with explained():
         import highdicom
@@ -42,7 +42,8 @@ def segmentation(source: Dataset, mask: np.ndarray, algorithm: Algorithm,
             source_images=[source],
             pixel_array=pixels[np.newaxis],
             segmentation_type=kind,
-            segment_descriptions=[_description(source, algorithm, number) for number in range(1, count + 1)],
+            segment_descriptions=[_description(source, algorithm, number, _tracked(source, algorithm, pixels, number))
+                                  for number in range(1, count + 1)],
             series_instance_uid=uid_for(source, algorithm, "series", kind),
             series_number=9000 + (kind == "FRACTIONAL"),
             sop_instance_uid=uid_for(source, algorithm, kind, algorithm.threshold, pixels.tobytes()),
@@ -79,21 +80,23 @@ def side_of(source: Dataset):
     return {"LEFT": codes.SCT.Left, "RIGHT": codes.SCT.Right}.get(laterality(source))
 
 
-def tracked(source: Dataset, algorithm: Algorithm, number: int) -> tuple[str, str]:
-    """Return tracking ID and UID of the mass `number`, for segment and report."""
-    return f"Breast mass {number}", uid_for(source, algorithm, "tracking", algorithm.threshold, number)
+def _tracked(source: Dataset, algorithm: Algorithm, pixels: np.ndarray, number: int) -> dict[str, str]:
+    """Return label, tracking ID and UID of mass `number`, by its pixels; of probabilities, which show no mass, a label.
+    """
+    if pixels.dtype == np.float32:
+        return {"segment_label": "Breast mass"}
+    name, shape = f"Breast mass {number}", np.packbits(pixels == number).tobytes()
+    return {"segment_label": name, "tracking_id": name, "tracking_uid": uid_for(source, algorithm, "tracking", shape)}
 
 
-def _description(source: Dataset, algorithm: Algorithm, number: int):
+def _description(source: Dataset, algorithm: Algorithm, number: int, names: dict[str, str]):
     import highdicom
     from pydicom.sr.codedict import codes
 
-    side, (tracking_id, tracking_uid) = side_of(source), tracked(source, algorithm, number)
+    side = side_of(source)
     made = highdicom.seg.SegmentDescription(
         segment_number=number,
-        segment_label=tracking_id,
-        tracking_id=tracking_id,
-        tracking_uid=tracking_uid,
+        **names,
         display_color=highdicom.color.CIELabColor.from_rgb(*COLOURS[(number - 1) % len(COLOURS)]),
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
         segmented_property_type=codes.SCT.Mass,

@@ -33,8 +33,8 @@ class Algorithm:
     """Description of the network in DICOM outputs."""
     name: str  # the experiment
     version: str  # tfrespam's, and the model's
-    sha256: str  # of graph and weights; "" if unknown
-    threshold: float | None  # None if only a server knows it
+    sha256: str  # of graph and weights, of two networks with a "+" between; "" if unknown
+    threshold: float | None  # lowest probability of the mask's pixels; None if only a server knows it
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any], served: str, threshold: float | None, film: bool = False) -> "Algorithm":
@@ -53,10 +53,16 @@ class Algorithm:
         own = metadata.get("film_threshold", own) if film else own
         return cls(name, version, str(metadata.get("sha256", "")), own if threshold is None else threshold)
 
+    def outlined_by(self, other: "Algorithm", threshold: float) -> "Algorithm":
+        """Return the description of this network and another one that outlines its candidates at `threshold`."""
+        model = other.version.partition("model ")[2]
+        return Algorithm(f"{self.name} + {other.name}", f"{self.version} + {model}",
+                         f"{self.sha256 or 'unknown'}+{other.sha256 or 'unknown'}", threshold)  # fmt: skip
+
     @property
     def serial_number(self) -> str:
-        """Start of the hash, short enough for Device Serial Number."""
-        return self.sha256[:16] or "unknown"
+        """Start of the hash, or of both hashes, short enough for Device Serial Number."""
+        return "+".join(each[:16] for each in self.sha256.split("+")) or "unknown"
 
     @property
     def parameters(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydicom.dataset import Dataset
 
-from tfrespam.serving.dicom.segmentation import side_of, tracked
+from tfrespam.serving.dicom.segmentation import side_of
 from tfrespam.serving.dicom.source import MANUFACTURER, Algorithm, explained, uid_for
 
 
@@ -44,7 +44,7 @@ def _group(source: Dataset, seg: Dataset, number: int, extent: tuple[int, float]
     import highdicom
     from pydicom.sr.codedict import codes
 
-    known, (area, length), (tracking_id, tracking_uid) = spacing_mm > 0, extent, tracked(source, algorithm, number)
+    known, (area, length), segment = spacing_mm > 0, extent, seg.SegmentSequence[number - 1]
     values = ((codes.SCT.Area, area * spacing_mm**2, codes.UCUM.SquareMillimeter),
               (codes.SCT.LongAxis, length * spacing_mm, codes.UCUM.Millimeter))  # fmt: skip
     if not known:
@@ -52,7 +52,7 @@ def _group(source: Dataset, seg: Dataset, number: int, extent: tuple[int, float]
     site = highdicom.sr.FindingSite(anatomic_location=codes.SCT.Breast, laterality=side_of(source))
     return highdicom.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         referenced_segment=_segment(source, seg, number),
-        tracking_identifier=highdicom.sr.TrackingIdentifier(uid=tracking_uid, identifier=tracking_id),
+        tracking_identifier=highdicom.sr.TrackingIdentifier(uid=segment.TrackingUID, identifier=segment.TrackingID),
         finding_type=codes.SCT.Mass, finding_sites=[site], algorithm_id=_algorithm(algorithm),
         measurements=[highdicom.sr.Measurement(name=name, value=round(float(value), 4), unit=unit)
                       for name, value, unit in values])  # fmt: skip

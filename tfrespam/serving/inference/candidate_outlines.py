@@ -23,7 +23,7 @@ class Outliner:
 
     def __init__(self, network: Any, threshold: float | None = None):
         self._network = network
-        self._level = LEVEL if threshold is None else threshold
+        self.level = LEVEL if threshold is None else threshold
         self._context = context_of(network.metadata)
         self._side = int(network.metadata.get("image_size", 96))
 
@@ -47,7 +47,7 @@ class Outliner:
             mean = (seen + probability[place]) / 2
             both[place] = mean
             own = labels[place] == number
-            kept = _touching(mean >= self._level, own)
+            kept = _touching(mean >= self.level, own)
             free = outlined[place] == 0
             outlined[place][free & kept if kept.any() else free & own] = number
         return outlined, both

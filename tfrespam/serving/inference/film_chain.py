@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from tfrespam.core import png
 from tfrespam.evaluation.candidates import Candidate, CandidateRule, find_candidates
 from tfrespam.serving.inference.candidate_outlines import Outliner
 from tfrespam.serving.inference.saved_model import Segmentation
@@ -44,6 +45,11 @@ class FilmChain:
         return self._outliner is not None
 
     @property
+    def level(self) -> float | None:
+        """Lowest mean probability inside an outline; None without a separate network for outlines."""
+        return self._outliner.level if self._outliner else None
+
+    @property
     def takes_films(self) -> bool:
         """Whether films can be segmented; a client requests this from its server."""
         return self.finder.takes_films
@@ -62,11 +68,11 @@ class FilmChain:
         probability_png = answer.probability_png
         if found and self._outliner:
             labels, probability = self._outliner.outline(_greys(film), probability, labels)
-            probability_png = png(np.rint(probability * 65535).astype(np.uint16))
+            probability_png = png.encode(np.rint(probability * 65535).astype(np.uint16))
         elif found and self.threshold is None:
             labels = _cores(probability, labels, self.finder.metadata.get("film_threshold", LEAST))
         mask = labels > 0
-        return Segmentation(png(mask.astype(np.uint8) * 255), probability_png, float(mask.mean()), tuple(found),
+        return Segmentation(png.encode(mask.astype(np.uint8) * 255), probability_png, float(mask.mean()), tuple(found),
                             labels.astype(np.uint16))  # fmt: skip
 
 
@@ -124,8 +130,3 @@ def decoded(data: bytes) -> np.ndarray:
 def _greys(data: bytes) -> np.ndarray:
     """Decode an image to grey values (H, W), uint8 or uint16."""
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH)
-
-
-def png(image: np.ndarray) -> bytes:
-    """Encode `image` (H, W) uint8 or uint16 as PNG with fast, low compression."""
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()

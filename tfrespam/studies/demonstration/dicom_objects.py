@@ -27,10 +27,9 @@ def source_header(file: Path) -> Any:
     return None
 
 
-def write_segmentation(path: Path, header: Any, mask: np.ndarray, metadata: dict[str, Any], threshold: float) -> None:
+def write_segmentation(path: Path, header: Any, mask: np.ndarray, algorithm: dicom_source.Algorithm) -> None:
     """Write `mask` (H, W), bool or numbers of masses, as a BINARY segmentation of the image with that header.
 
     Raises UserError.
     """
-    algorithm = dicom_source.Algorithm.of(metadata, "tfrespam", threshold)
     dicom_seg.segmentation(header, mask, algorithm).save_as(path)

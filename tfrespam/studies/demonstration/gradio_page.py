@@ -190,8 +190,9 @@ class Page:
     def _segmentation_object(self, study: Study, model: str, threshold: float):
         path = self._scratch_file(f"{study.name}_seg.dcm")
         try:
-            metadata = models.loaded(self.offered[model]).metadata
-            dicom_objects.write_segmentation(path, study.header, study.numbers(threshold), metadata, threshold)
+            loaded = models.loaded(self.offered[model])
+            algorithm = study.algorithm(loaded, models.finder(self.offered) if study.is_film else None, threshold)
+            dicom_objects.write_segmentation(path, study.header, study.numbers(threshold), algorithm)
         except UserError as error:
             return f"⚠️ {error}.", gr.DownloadButton(visible=False)
         return gr.skip(), gr.DownloadButton(value=str(path), visible=True)  # the warning in the status is still valid

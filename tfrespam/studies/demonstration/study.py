@@ -7,17 +7,20 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.data.geometry import crop
 from tfrespam.evaluation.candidates import Candidate
 from tfrespam.evaluation.confusion import binarise
 from tfrespam.evaluation.extent import extent
 from tfrespam.evaluation.overlay import draw_candidates, draw_contour, grey_to_rgb
+from tfrespam.serving.dicom.source import Algorithm
 from tfrespam.serving.inference import inputs
-from tfrespam.serving.inference.film_chain import FilmChain, decoded, png
+from tfrespam.serving.inference.film_chain import FilmChain, decoded
 from tfrespam.serving.inference.jobs import is_film, trained_on
 from tfrespam.serving.inference.saved_model import ExportedModel
 from tfrespam.studies.demonstration.dicom_objects import source_header
+from tfrespam.workflows.prediction_models import algorithms
 
 SMALLEST, LARGEST = 480, 1000  # pixels of an image's longer side on the page
 BOX, CORNER = (255, 90, 220), (255, 90, 220)
@@ -81,20 +84,31 @@ class Study:
         A network that was trained on whole films always segments the whole film, as in training. Without a box,
         `finder`, another such network, finds candidates of a film, and `model` outlines them.
         """
-        trained = trained_on(model.metadata)
-        if trained["view"] == "film":
-            return self._searched(FilmChain(model, every=True))
-        if self.box is None and self.is_film and finder is not None:
-            return self._searched(FilmChain(finder, model, every=True))
+        chain = self._chain(model, finder)
+        if chain is not None:
+            return self._searched(chain)
         if self.box is None:
             return dataclasses.replace(self, probability=_predict(model, self.pixels), found=None, labels=None)
-        region = crop.square_with_context(self.box, trained["context"])
+        region = crop.square_with_context(self.box, trained_on(model.metadata)["context"])
         part = _predict(model, crop.cut(self.pixels, region))
         whole = crop.paste(part, region, self.pixels.shape)
         return dataclasses.replace(self, probability=whole, found=None, labels=None)
 
+    def _chain(self, model: ExportedModel, finder: ExportedModel | None) -> FilmChain | None:
+        """Return the networks that search the whole film; None if only the image or a region is segmented."""
+        if trained_on(model.metadata)["view"] == "film":
+            return FilmChain(model, every=True)
+        return FilmChain(finder, model, every=True) if self.box is None and self.is_film and finder else None
+
+    def algorithm(self, model: ExportedModel, finder: ExportedModel | None, threshold: float) -> Algorithm:
+        """Return the description, for DICOM objects, of the networks that `segmented` used."""
+        chain = self._chain(model, finder)
+        if chain is None:
+            return algorithms(FilmChain(model), "tfrespam", threshold)["image"]
+        return algorithms(chain, "tfrespam", None)["film"]  # `threshold` is that of the scores
+
     def _searched(self, chain: FilmChain) -> "Study":
-        (result,) = chain.predict_film([png(self.pixels)])
+        (result,) = chain.predict_film([png.encode(self.pixels)])
         return dataclasses.replace(self, probability=decoded(result.probability_png), found=result.candidates,
                                    labels=result.labels)  # fmt: skip
 
