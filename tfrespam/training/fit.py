@@ -143,7 +143,7 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     model.compile(
         optimizer=optimizer(training, steps_per_epoch),
         loss=loss,
-        metrics=default_metrics(),
+        weighted_metrics=default_metrics(),  # padding of validation steps has weight 0
         jit_compile={"auto": "auto", "on": True, "off": False}[training.jit],
         steps_per_execution=training.steps_per_execution,
         **own,
