@@ -40,3 +40,13 @@ def test_packed_data_of_another_experiment_are_rejected(experiment, tmp_path, ch
     with pytest.raises(UserError, match=said):
         run.train(other, known, tmp_path / "run", 1)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("changed", [{"data__fold": 1}, {"training__learning_rate": 0.1}])
+def test_a_folder_is_not_resumed_under_other_settings(experiment, tmp_path, changed):
+    known = packed_for(experiment, tmp_path)
+    run.train(experiment, known, tmp_path / "run", 10, lambda line: None)
+    (section, name), value = next(iter(changed)).split("__"), next(iter(changed.values()))
+    part = dataclasses.replace(getattr(experiment, section), **{name: value})
+    with pytest.raises(UserError, match="the examples or settings differ from those with which"):
+        run.train(dataclasses.replace(experiment, **{section: part}), known, tmp_path / "run", 10)

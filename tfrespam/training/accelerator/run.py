@@ -1,6 +1,7 @@
 """Train an experiment on an accelerator from a packed data set, into a run's folder that `export` can read."""
 
 import dataclasses
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 import keras
 
-from tfrespam.config import Experiment
+from tfrespam.config import Experiment, identity
 from tfrespam.core import provenance
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import whole_file, write_csv, write_json
@@ -45,14 +46,16 @@ def train(experiment: Experiment, packed: Packed, folder: Path, minutes: float,
     started = time.monotonic()
     check(experiment, packed)
     data, table = experiment.data, packed.table
-    splits = protocols.splits(table, data.protocol, data.fold, experiment.seed, data.exclude_films)
+    splits = protocols.splits(table, data.protocol, data.fold, experiment.seed, data.exclude_films,
+                            data.absent_films)  # fmt: skip
     trained = protocols.identities(table, splits["train"])
     evaluated = {split: chosen for split, chosen in splits.items() if split != "train" and chosen.any()}
     audits = {split: protocols.leak_audit(table, chosen, trained) for split, chosen in evaluated.items()}
     for split, audit in audits.items():
         protocols.refuse_leaks(audit, data.protocol, split)
     rows = {split: Rows(packed.image_index[chosen], packed.transforms[chosen]) for split, chosen in splits.items()}
-    check_same_data(folder, packed.about["digests"], "Name another folder, or remove that one to train again")
+    check_same_data(folder, packed.about["digests"] | {"settings_sha256": _digest(experiment)},
+                    "Name another folder, or remove that one to train again", "examples or settings")  # fmt: skip
     _write_config(experiment, folder)
     batch = experiment.training.batch_size
     steps = len(rows["train"].image_index) // batch
@@ -173,6 +176,12 @@ def on_accelerator() -> bool:
 
         return torch.cuda.is_available()
     return False
+
+
+def _digest(experiment: Experiment) -> str:
+    """Return a hash of all settings but the precision, which "auto" chooses by device."""
+    same = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, precision="float32"))
+    return hashlib.sha256(json.dumps(identity(same), sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _write_config(experiment: Experiment, folder: Path) -> None:
