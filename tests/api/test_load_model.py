@@ -49,3 +49,9 @@ def test_an_export_without_its_keras_file_cannot_be_trained(exported, tmp_path):
         tr.load_model(old, trainable=True)
     with pytest.raises(UserError, match="no exported model"):
         tr.load_model(tmp_path / "gone", trainable=True)
+
+
+@pytest.mark.parametrize("shape", [(20, 30, 3), (20, 30, 1)])
+def test_one_image_with_channels_is_not_taken_for_many_images(exported, shape):
+    with pytest.raises(UserError, match="For one image with channels"):
+        tr.load_model(exported).predict(np.zeros(shape))

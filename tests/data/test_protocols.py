@@ -175,3 +175,28 @@ def test_absent_excluded_films_are_reported(caplog):
 def test_unknown_protocol_names_the_known_ones():
     with pytest.raises(UserError, match="Expected one of official, folds, paper, all. Received: 'random'"):
         protocols.splits(many(5, 5), "random")
+
+
+def test_an_earlier_training_on_another_data_set_stays_apart():
+    """Patients of two data sets have the same ids, so that the second training must not count as a leak."""
+    data, everything = table(TRAINED), np.ones(3, bool)
+    own = protocols.identities(data, data["patient_id"] != "A")
+    elsewhere = protocols.identities({**data, "source": np.array(["another"] * 3)}, everything)
+    both = protocols.joined(own, elsewhere)
+    assert both["before"] == [elsewhere] and protocols.joined(both, elsewhere)["before"] == [elsewhere] * 2
+    assert protocols.leak_audit(data, data["patient_id"] == "A", both) == dict.fromkeys(own.keys() - {"source"}, 0)
+    assert protocols.leak_audit({**data, "source": np.array(["another"] * 3)}, everything, both)["patient"] == 3
+    assert not protocols.of_other_sources({**data, "source": np.array(["another"] * 3)}, everything, both)
+    assert protocols.of_other_sources({**data, "source": np.array(["a third"] * 3)}, everything, both)
+
+
+def test_trainings_on_one_data_set_or_of_unknown_source_are_united():
+    data = table(TRAINED)
+    first, second = (protocols.identities(data, data["patient_id"] == name) for name in "AB")
+    both = protocols.joined(first, second)
+    assert both == protocols.identities(data, data["patient_id"] != "D")
+    del second["source"]
+    unknown = protocols.joined(first, second)
+    assert unknown == {kind: seen for kind, seen in both.items() if kind != "source"}
+    elsewhere = {**data, "source": np.array(["another"] * 3)}
+    assert not protocols.of_other_sources(elsewhere, np.ones(3, bool), unknown)

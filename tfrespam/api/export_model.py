@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfrespam.api.load_model import with_earlier
 from tfrespam.core.errors import UserError
 from tfrespam.data.loading.examples import Examples
 from tfrespam.data.loading.load import PreparedData
@@ -23,7 +24,8 @@ def export(model: "keras.Model", path: str | Path, *, data: PreparedData | Examp
             them under "probability".
         path: Folder of the experiment's versions, such as saved_models/mine, in which the version's folder is created.
         data: Training data of the model, for its metadata: a data set, for the way in which its images were cropped, or
-            the training `Examples`, also for hashes of the patients, so that `evaluate` can detect leaks.
+            the training `Examples`, also for hashes of the patients, so that `evaluate` can detect leaks. The patients
+            of a model that `load_model` loaded for further training are added.
         threshold: Lowest probability of the mask's pixels.
         weights: "float32", or "float16" to round the kernels and halve their size; those of `model` are rounded too.
         note: Sentence that is added to the caveats of the model card.
@@ -39,6 +41,8 @@ def export(model: "keras.Model", path: str | Path, *, data: PreparedData | Examp
         raise UserError(f"`weights` must be float32 or float16. Received: {weights!r}")
     place = Path(path)
     facts = {"experiment": place.name, "model": model.name, "note": note, **_origin(data)}
+    if "trained_on" in facts:
+        facts["trained_on"] = with_earlier(model, facts["trained_on"])
     return export_model(model, place.parent, place.name, facts, threshold=threshold, half=weights == "float16")
 
 
@@ -49,5 +53,4 @@ def _origin(data: PreparedData | Examples | None) -> dict[str, Any]:
     if isinstance(data, Examples):
         return {"data": dataclasses.asdict(data.data), "dataset": data.prepared.facts, "trained_on": data.trained_on,
                 "seed": data.seed}  # fmt: skip
-    cut = {name: data.facts[name] for name in ("dataset", "view", "context", "image_size")}
-    return {"data": cut, "dataset": data.facts}
+    return {"data": data.framing, "dataset": data.facts}

@@ -1,17 +1,23 @@
 """`tfrespam.load_model`: load an exported network for inference, or its Keras model for further training."""
 
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tfrespam.core import runtime
+from tfrespam.core.console import log
 from tfrespam.core.errors import UserError
+from tfrespam.data.loading import protocols
 from tfrespam.serving.inference import saved_model
 from tfrespam.serving.inference.saved_model import ExportedModel, check_threshold, network_file
 
 if TYPE_CHECKING:
     import keras
+
+
+_EARLIER: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # loaded Keras model -> its training, if known
 
 
 class Prediction(NamedTuple):
@@ -82,15 +88,32 @@ def load_model(path: str | Path, *, trainable: bool = False) -> "Segmenter | ker
     """
     if trainable:
         from tfrespam.models.stored import load_network
+        from tfrespam.training.initial_weights import trained_before
 
-        return load_network(network_file(path))
+        model = load_network(network_file(path))
+        _EARLIER[model] = trained_before(path)
+        return model
     runtime.load_tensorflow()
     return Segmenter(saved_model.load(path))
+
+
+def with_earlier(model: "keras.Model", trained_on: dict[str, Any]) -> dict[str, Any]:
+    """Add the training data that a model loaded for further training had before (`protocols.joined`)."""
+    if model not in _EARLIER:
+        return trained_on
+    if _EARLIER[model] is None:
+        log.warning("the training patients of the loaded model are unknown: the leak audit of the export covers only "
+                    "those of `data`")  # fmt: skip
+        return trained_on
+    return protocols.joined(trained_on, _EARLIER[model])
 
 
 def grey_batch(images: np.ndarray) -> np.ndarray:
     """Convert images to (N, H, W, C) float32 in [0, 1]. Raises UserError."""
     images = np.asarray(images)
+    if images.ndim == 3 and images.shape[-1] <= 4 < min(images.shape[:2]):
+        raise UserError("`images` with three axes are (N, H, W). For one image with channels, (H, W, C), pass "
+                        f"image[np.newaxis]; for a grey one, (H, W), image[..., 0]. Received: {images.shape}")
     if images.ndim == 2:
         images = images[np.newaxis]
     if images.ndim == 3:

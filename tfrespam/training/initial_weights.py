@@ -57,7 +57,7 @@ def _report(file: Path, new: list, count: int, left: int) -> None:
         log.info(f"weights of that network that were not used: {left}")
 
 
-def trained_before(path: str | Path) -> dict[str, list[str]] | None:
+def trained_before(path: str | Path) -> dict[str, Any] | None:
     """Return the identities (`protocols.identities`) of the examples that trained the weights; None if unknown."""
     folder = network_file(path).parent
     for name in (METADATA, "facts.json"):  # of an export, of a run

@@ -30,19 +30,20 @@ def run_folder(experiment: Experiment) -> Path:
     return Path(experiment.runs_dir) / experiment.name / f"{data.protocol}{fold}-seed{experiment.seed}-{digest}"
 
 
-def check_same_data(folder: Path, digests: Mapping[str, str], advice: str) -> None:
+def check_same_data(folder: Path, digests: Mapping[str, str], advice: str, what: str = "examples") -> None:
     """Record the examples of a run or search in `folder`; raise UserError if they differ from the recorded ones.
 
     Args:
         folder: Folder of a run or a search; records of earlier releases may have fewer digests.
         digests: Digests of the current data sets.
         advice: Advice to the user if they differ.
+        what: What the digests are of, for the message.
     """
     known = folder / "data.json"
     if not known.exists():
         write_json(known, digests)
     elif {**digests, **read_json(known, advice)} != digests:
-        raise UserError(f"the examples differ from those with which {folder} was started. {advice}")
+        raise UserError(f"the {what} differ from those with which {folder} was started. {advice}")
 
 
 class TrainingRun:
@@ -105,17 +106,16 @@ class TrainingRun:
         return splits
 
     @cached_property
-    def trained_on(self) -> dict[str, list[str]]:
+    def trained_on(self) -> dict[str, Any]:
         """Hashes of lesions, films, breasts and patients (`protocols.identities`) in the training data.
 
-        They include the training data of the initial weights, if that is known.
+        They include the training data of the initial weights, if that is known (`protocols.joined`).
         """
         own = protocols.identities(self.prepared.table, self.splits["train"])
-        before = self.trained_before or {}
-        return {kind: sorted({*hashes, *before.get(kind, ())}) for kind, hashes in own.items()}
+        return protocols.joined(own, self.trained_before) if self.trained_before else own
 
     @cached_property
-    def trained_before(self) -> dict[str, list[str]] | None:
+    def trained_before(self) -> dict[str, Any] | None:
         """Training data of the initial weights; None without these, or if it is unknown."""
         path = self.experiment.training.initial_weights
         if not path:
@@ -133,8 +133,6 @@ class TrainingRun:
         table, chosen, protocol = self.prepared.table, self.splits[split], self.experiment.data.protocol
         own = protocols.leak_audit(table, chosen, protocols.identities(table, self.splits["train"]))
         protocols.refuse_leaks(own, protocol, split)
-        if not self.trained_before or protocols.of_other_sources(table, chosen, self.trained_before):
-            return own
         audit = protocols.leak_audit(table, chosen, self.trained_on)
         if protocols.is_honest(protocol, split) and any(audit.values()):
             raise UserError(f"`training.initial_weights`: {self.experiment.training.initial_weights} was trained on "

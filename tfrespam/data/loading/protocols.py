@@ -4,7 +4,8 @@ All functions use the columns of index.csv (`Prepared.table`) and return bool ma
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from tfrespam.core.console import log
 from tfrespam.core.errors import UserError
 
 Table = Mapping[str, np.ndarray]
+Identities = Mapping[str, Any]  # of `identities`, and under "before" those of earlier trainings on other data sets
 SPLITS = ("train", "validation", "test")
 PAPER_TRAINING_SHARE = 0.8
 
@@ -100,26 +102,65 @@ def identities(table: Table, chosen: np.ndarray) -> dict[str, list[str]]:
     return {kind: sorted(set(_hashed(kind, values[chosen]))) for kind, values in kinds.items()}
 
 
-def leak_audit(table: Table, evaluated: np.ndarray, trained: Mapping[str, list[str]] | None) -> dict[str, int | None]:
+def joined(*trainings: Identities) -> dict[str, Any]:
+    """Join the `identities` of several trainings of one network.
+
+    Examples of another data set than the first training's stay apart, in a list under "before": equal ids of different
+    data sets are coincidences. What one of the trainings does not record is left out.
+    """
+    first, *others = [each for training in trainings for each in _each(training)]
+    apart = []
+    for other in others:
+        if _may_share(first, other):
+            first = {kind: sorted({*hashes, *other[kind]}) for kind, hashes in first.items() if kind in other}
+        else:
+            apart.append(other)
+    return first | ({"before": apart} if apart else {})
+
+
+def _each(trained: Identities) -> list[dict[str, list[str]]]:
+    """Return the identities of each data set that was trained on."""
+    return [{kind: hashes for kind, hashes in trained.items() if kind != "before"}, *trained.get("before", ())]
+
+
+def _may_share(first: Identities, second: Identities) -> bool:
+    """Return whether two trainings may have had examples of one data set."""
+    known = first.get("source"), second.get("source")
+    return None in known or not set(known[0]).isdisjoint(known[1])
+
+
+def leak_audit(table: Table, evaluated: np.ndarray, trained: Identities | None) -> dict[str, int | None]:
     """Count the evaluated examples whose copy, film, breast or patient is among the training examples.
 
     Args:
         table: Columns of index.csv.
         evaluated: Bool per example.
-        trained: `identities` of the training examples; if None (unknown), each count is None.
+        trained: `identities` of the training examples, or `joined` ones; if None (unknown), each count is None.
     """
     if trained is None:
         return dict.fromkeys(_kinds(table))
-    return {kind: int(np.isin(_hashed(kind, values[evaluated]), trained[kind]).sum())
+    relevant = [each for each in _each(trained) if not _is_other(table, evaluated, each)] or _each(trained)[:1]
+    return {kind: _count(_hashed(kind, values[evaluated]), [each.get(kind) for each in relevant])
             for kind, values in _kinds(table).items()}  # fmt: skip
 
 
-def of_other_sources(table: Table, evaluated: np.ndarray, trained: Mapping[str, list[str]] | None) -> bool:
+def _count(hashes: list[str], known: Sequence[list[str] | None]) -> int | None:
+    """Count the hashes in any of the lists; None if a list is unknown."""
+    if any(each is None for each in known):
+        return None
+    return int(np.isin(hashes, [value for each in known for value in each or ()]).sum())
+
+
+def of_other_sources(table: Table, evaluated: np.ndarray, trained: Identities | None) -> bool:
     """Return whether all evaluated examples are of other data sets than the training examples; False if unknown.
 
     Patients of different data sets may have the same ids, such as 1, 2, 3, by chance.
     """
-    known = (trained or {}).get("source")
+    return trained is not None and all(_is_other(table, evaluated, each) for each in _each(trained))
+
+
+def _is_other(table: Table, evaluated: np.ndarray, trained: Identities) -> bool:
+    known = trained.get("source")
     return known is not None and not np.isin(_hashed("source", table["source"][evaluated]), known).any()
 
 
