@@ -1,4 +1,5 @@
 import errno
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -7,7 +8,11 @@ import tiny
 
 from tfrespam.core.errors import UserError
 from tfrespam.data.loading import protocols
+from tfrespam.models.stored import load_network
+from tfrespam.serving.inference.saved_model import network_file
+from tfrespam.training.averaging import network_of
 from tfrespam.training.runs import TrainingRun
+from tfrespam.training.tuning import search_space
 
 keras_tuner = pytest.importorskip("keras_tuner", reason="KerasTuner (extra [tune]) is not installed")
 search = pytest.importorskip("tfrespam.training.tuning.search")
@@ -78,3 +83,16 @@ def test_failed_trials_are_listed(tmp_path):
     options = {"objective": search.objective(), "max_trials": 2, "directory": tmp_path, "project_name": "s"}
     assert search.run(keras_tuner.RandomSearch(Told(ValueError("odd")), **options)) == [
         "trial 0: ValueError: odd", "trial 1: ValueError: odd"]  # fmt: skip
+
+
+def test_trials_start_from_the_initial_weights(trained, data_dir, tmp_path, caplog):
+    version = next(Path(trained[0].models_dir).glob("*/1"))
+    experiment = tiny.experiment(tmp_path, data_dir, training__initial_weights=str(version))
+    assert "width" not in search_space.names(experiment) and "learning_rate" in search_space.names(experiment)
+    with caplog.at_level("WARNING", "tfrespam"):
+        trial = search.Trial(TrainingRun(experiment), ("learning_rate",))
+    assert "the scores of all trials are too high" in caplog.text
+    model = trial.build(keras_tuner.HyperParameters())
+    initial = load_network(network_file(version)).get_weights()
+    for one, other in zip(network_of(model).get_weights(), initial, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -9,11 +9,13 @@ import keras_tuner
 import numpy as np
 
 from tfrespam.config import Experiment
+from tfrespam.core.console import log
 from tfrespam.core.errors import UserError
 from tfrespam.core.faults import outside_fault
 from tfrespam.data.loading import pipeline, protocols
-from tfrespam.training.averaging import WeightAverage
+from tfrespam.training.averaging import WeightAverage, network_of
 from tfrespam.training.fit import check_joined_steps, compiled
+from tfrespam.training.initial_weights import load_initial_weights
 from tfrespam.training.runs import TrainingRun
 from tfrespam.training.tuning import search_space
 
@@ -56,10 +58,23 @@ class Trial(keras_tuner.HyperModel):
         self.splits = inner_splits(self.experiment, self.prepared)
         self.steps = int(self.splits["train"].sum()) // self.experiment.training.batch_size
         check_joined_steps(self.steps, self.experiment.training)
+        self._check_leaks()
+
+    def _check_leaks(self) -> None:
+        """Warn if the initial weights were trained on patients on whom trials are evaluated."""
+        table, chosen, before = self.prepared.table, self.splits["validation"], self.run.trained_before
+        if before and not protocols.of_other_sources(table, chosen, before):
+            seen = protocols.leak_audit(table, chosen, before)["patient"]
+            if seen:
+                log.warning(f"warning: the initial weights were trained on patients of {seen} of the {chosen.sum()} "
+                            "examples on which trials are evaluated, so that the scores of all trials are too high")
 
     def build(self, hp):
         keras.utils.set_random_seed(self.experiment.seed)
-        return compiled(self._drawn(hp), self.steps)
+        model = compiled(self._drawn(hp), self.steps)
+        if path := self.experiment.training.initial_weights:
+            load_initial_weights(network_of(model), path)
+        return model
 
     def fit(self, hp, model, *args, callbacks=(), epochs=None, initial_epoch=0, **kwargs):
         """Train one trial; return the scores of its last epoch, whose weights a run would export."""

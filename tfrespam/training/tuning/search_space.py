@@ -13,6 +13,7 @@ def names(experiment: Experiment) -> tuple[str, ...]:
     """Return the hyperparameters that exist for the experiment's network and loss."""
     foreign = () if experiment.model.name == "respam_unet" else RESPAM_ONLY
     foreign += () if experiment.training.loss == "bce_dice" else ("loss_weight",)
+    foreign += (*RESPAM_ONLY, "width") if experiment.training.initial_weights else ()  # which fit one network only
     return tuple(name for name in _DRAWS if name not in foreign)
 
 
