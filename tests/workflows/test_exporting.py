@@ -121,3 +121,19 @@ def test_scores_can_be_added_after_the_export(model, tmp_path, quick):
     known = json.loads((path / "metadata.json").read_text())
     assert known["metrics"]["validation"]["metrics"]["dice"]["image"] == 0.875 and known["model"] == "unet"
     assert "| Dice | 0.875 |" in (path / "model_card.md").read_text()
+
+
+def test_scores_can_be_recorded_after_an_interruption(model, tmp_path, monkeypatch):
+    """A graph without its new metadata would count as damaged, for this call and all later ones."""
+    path = export_model(model, tmp_path, "mine", {"data": {"view": "film", "context": 1.6}})
+    found = {"sensitivity": {"fp_0.5": {"score": 0.4, "value": 0.7, "ci95": [0.6, 0.8]}}}
+    detection = {"iou_0.1": found, "iou_0.5": found, "n_candidates": 99, "n_lesions": 50,
+                 "reliability": {"slope": 0.8, "intercept": -1.5}}  # fmt: skip
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(exporting, "_describe", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            exporting.record_scores(path, {"validation": SUMMARY | {"detection": detection}})
+    saved_model.load(path)
+    exporting.record_scores(path, {"validation": SUMMARY | {"detection": detection}})
+    known = saved_model.load(path).metadata
+    assert known["sha256"] == saved_model.fingerprint(path) and known["candidates"]["score_slope"] == 0.8

@@ -92,7 +92,7 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
                                                             "threshold": threshold, "keep_aspect": keep_aspect,
                                                             "tile_shares": shares, "film_threshold": film_level,
                                                             "kernels": "float16" if half else "float32"}
-            if data["view"] == "film":
+            if data["view"] == "film" or metadata.get("candidates"):
                 about["candidates"] = dataclasses.asdict(rule)
             _check_parity(model, folder)
             save_network(model, folder / NETWORK, half)
@@ -119,6 +119,8 @@ def record_scores(path: Path, summaries: Mapping[str, Mapping[str, Any]]) -> Non
     found = {"metrics": {split: shortened(summary) for split, summary in summaries.items()}}
     if "candidates" in known and "detection" in summaries.get("validation", {}):
         rule = validated(CandidateRule.of(known["candidates"]), summaries["validation"]["detection"])
+        # without the hash until the graph is whole: after an interruption the version still loads, and this is repeated
+        write_json(path / METADATA, {name: value for name, value in known.items() if name != "sha256"})
         set_scores(path, rule)
         found |= {"candidates": dataclasses.asdict(rule), "sha256": fingerprint(path)}
     _describe(path, known | found)

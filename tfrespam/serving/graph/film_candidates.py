@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfrespam.core.files import whole_file
 from tfrespam.data.geometry.graph_components import components, dilate
 from tfrespam.evaluation.candidates import CandidateRule
 from tfrespam.evaluation.platt_scaling import EPSILON
@@ -66,7 +67,8 @@ def set_scores(path: str | os.PathLike, rule: CandidateRule) -> None:
             field = next((field for name, field in _CONSTANTS.items() if name in node.name), None)
             if node.op == "Const" and field:
                 node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(getattr(rule, field), tf.float32))
-    file.write_bytes(saved.SerializeToString())
+    with whole_file(file) as temporary:
+        temporary.write_bytes(saved.SerializeToString())
 
 
 def _scaled(score: tf.Tensor, slope: tf.Tensor, intercept: tf.Tensor) -> tf.Tensor:
