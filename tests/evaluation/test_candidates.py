@@ -56,3 +56,19 @@ def test_components_closer_than_the_join_distance_are_joined(gap, count):
 def test_rule_is_read_from_metadata():
     assert CandidateRule.of({"threshold": 0.2, "least_score": 0.4, "later": 1}) == CandidateRule(0.2, 0.4)
     assert CandidateRule.of(None) == CandidateRule()
+
+
+@pytest.mark.parametrize("scaling", [(1.0, 0.0), (0.8, -1.5)])
+@pytest.mark.parametrize("temperature", [0.6, 1.0, 1.7])
+def test_the_rule_at_a_temperature_finds_the_same_candidates(scaling, temperature):
+    probability = np.random.default_rng(0).random((40, 60)).astype(np.float32) ** 4
+    every = find_candidates(probability, CandidateRule(0.3, 0, 0, 0, *scaling))[1]
+    operating_point = (every[9].score + every[10].score) / 2
+    rule = CandidateRule(0.3, operating_point, 0, 0, *scaling)
+    odds = np.log(probability / (1 - probability)) / temperature
+    labels, found = find_candidates(probability, rule)
+    again, scaled = find_candidates(1 / (1 + np.exp(-odds)), rule.at_temperature(temperature))
+    np.testing.assert_array_equal(again, labels)
+    assert len(found) == 10
+    if scaling != (1, 0):
+        assert [each.score for each in scaled] == pytest.approx([each.score for each in found], abs=1e-4)

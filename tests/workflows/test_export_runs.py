@@ -57,3 +57,21 @@ def test_a_threshold_that_is_not_a_probability_is_rejected(tmp_path):
     with pytest.raises(UserError, match="`threshold` must be a probability between 0 and 1. Received: 1"):
         export(str(make_run(tmp_path)), threshold=1)
     assert not (tmp_path / "models").exists()
+
+
+def test_scores_of_other_weights_are_not_copied(tmp_path, quick, caplog):
+    run = make_run(tmp_path)
+    (run / "validation").mkdir()
+    (run / "validation" / "summary.json").write_text(json.dumps(SUMMARY))
+    (run / "best.keras").unlink()
+    with caplog.at_level("WARNING", "tfrespam"):
+        export(str(run))
+    assert "best.keras is missing: last.keras is exported, without the scores" in caplog.text
+    assert "metrics" not in saved_model.read_metadata(tmp_path / "models" / "mine" / "1")
+
+
+def test_a_crop_network_can_have_a_rule_of_candidates(tmp_path, quick):
+    export(str(make_run(tmp_path)), candidates={"least_score": 0.4})
+    rule = saved_model.read_metadata(tmp_path / "models" / "mine" / "1")["candidates"]
+    assert rule["least_score"] == 0.4 and rule["threshold"] > 0
+    assert "listed if the score is at least 0.400" in (tmp_path / "models" / "mine" / "1" / "model_card.md").read_text()

@@ -50,6 +50,21 @@ class CandidateRule:
         """Return the rule without operating point and Platt scaling, which are chosen with it."""
         return dataclasses.replace(self, least_score=0.0, score_slope=1.0, score_intercept=0.0)
 
+    def at_temperature(self, temperature: float) -> "CandidateRule":
+        """Return the rule that finds the same candidates after temperature scaling of the probabilities.
+
+        With Platt scaling the candidates keep their scores, otherwise their scores are scaled too.
+        """
+        if temperature == 1:
+            return self
+        scaled = PlattScaling(1 / temperature, 0.0)
+        changed: dict[str, float] = {"threshold": float(scaled.apply(self.threshold))}
+        if self.scaling == (1, 0):
+            changed |= {"least_score": float(scaled.apply(self.least_score)) if self.least_score else 0.0}
+        else:
+            changed |= {"score_slope": self.score_slope * temperature}
+        return dataclasses.replace(self, **changed)
+
     @property
     def scaling(self) -> PlattScaling:
         """Platt scaling from a candidate's highest probability to its score."""

@@ -8,6 +8,7 @@ from typing import Any
 from tfrespam.core import runtime
 from tfrespam.core.console import log, quoted
 from tfrespam.core.files import file_hash, read_json
+from tfrespam.data.loading.protocols import joined
 from tfrespam.evaluation.candidates import FILM_RULE
 from tfrespam.evaluation.summary import shortened
 from tfrespam.serving.inference.saved_model import check_threshold
@@ -33,15 +34,16 @@ def export_runs(runs: Sequence[str], *, models_dir: str | None = None, name: str
     model = cross_validation.average(members, views)
     facts = _together([run.facts for run in members])
     facts |= {"views": views, "weights": [file_hash(file) for file in files], "note": note, "arithmetic": arithmetic}
-    alone = members[0] if len(members) == 1 and views == "none" and members[0].as_trained else None
-    rule = {**(_validated_rule(alone) if alone else {}), **(candidates or {})}
-    facts |= {"candidates": rule} if rule else {}
+    alone = members[0] if len(members) == 1 and views == "none" and _has_scores(members[0]) else None
     figures = {}
     if held_out or calibrate:
         model, found, figures = cross_validation.scores(model, members, judges, views, calibrate, threshold)
         facts |= found
     elif alone:
         facts |= {"metrics": _scores(alone.folder, threshold)}
+    temperature = (facts.get("calibration") or {}).get("temperature", 1.0)
+    rule = {**(_validated_rule(alone, temperature) if alone else {}), **(candidates or {})}
+    facts |= {"candidates": rule} if rule else {}
     first = members[0].experiment
     path = exporting.export_model(model, models_dir or first.models_dir, name or first.name, facts, threshold=threshold,
                                   also=also, figures=figures, half=weights == "float16")
@@ -50,16 +52,27 @@ def export_runs(runs: Sequence[str], *, models_dir: str | None = None, name: str
     return path
 
 
-def _validated_rule(run: TrainingRun) -> dict[str, float]:
+def _has_scores(run: TrainingRun) -> bool:
+    """Return whether the scores in the run's folder are those of the network that is exported."""
+    if run.weights != run.selected:
+        log.warning(f"{run.selected} is missing: {run.weights.name} is exported, without the scores of the run, which "
+                    f"are those of {run.selected.name}")  # fmt: skip
+    return run.as_trained and run.weights == run.selected
+
+
+def _validated_rule(run: TrainingRun, temperature: float) -> dict[str, float]:
     """Return the candidate rule that the validation films of a run gave; {} for crops and for protocol "all".
 
-    The latter's validation films were trained on.
+    The latter's validation films were trained on. The validation films were evaluated before calibration; the rule is
+    converted to probabilities after it.
     """
     file, data = run.folder / "validation" / "summary.json", run.experiment.data
     if data.view != "film" or data.protocol == "all" or not file.is_file():
         return {}
     detection = read_json(file, REMOVE).get("detection")  # earlier releases wrote none, or one without reliability
-    return dataclasses.asdict(validated(FILM_RULE, detection)) if detection and "reliability" in detection else {}
+    if not detection or "reliability" not in detection:
+        return {}
+    return dataclasses.asdict(validated(FILM_RULE, detection).at_temperature(temperature))
 
 
 def _scores(run: Path, threshold: float) -> dict[str, Any]:
@@ -73,6 +86,4 @@ def _together(facts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the facts of the first run, with the training data of all runs."""
     if not all("trained_on" in each for each in facts):
         return {key: value for key, value in facts[0].items() if key != "trained_on"}
-    kinds = [kind for kind in facts[0]["trained_on"] if all(kind in each["trained_on"] for each in facts)]
-    seen = {kind: sorted(set().union(*(each["trained_on"][kind] for each in facts))) for kind in kinds}
-    return {**facts[0], "trained_on": seen}
+    return {**facts[0], "trained_on": joined(*(each["trained_on"] for each in facts))}
