@@ -17,6 +17,7 @@ from tfrespam.data.loading import pipeline, protocols
 from tfrespam.data.loading.prepared import Prepared
 from tfrespam.evaluate import evaluate
 from tfrespam.evaluation import confusion
+from tfrespam.evaluation.trivial import TrivialMasks, trivial_dice
 from tfrespam.serving.inference import saved_model
 from tfrespam.workflows import evaluation
 from tfrespam.workflows.preparation import prepare_source
@@ -212,3 +213,14 @@ def test_evaluate_works_as_a_command(exported, data_dir, tmp_path, tested):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["metrics"] == tested[0]["metrics"]
     assert summary["command"] == "python -m " + " ".join(command[2:])
+
+
+def test_trivial_masks_are_those_of_the_context_of_the_images(exported, download, tmp_path):
+    """Masks of a training at context 1.6 are smaller than those in crops at 1.2, and a poor standard for them."""
+    prepare_source(download, tmp_path, "tiny", "roi", 1.2, 32, workers=1)
+    summary, _ = run(tmp_path / "out", model=exported, data_dir=str(tmp_path), split="test")
+    prepared = Prepared(tmp_path / "tiny" / "roi-1.2-32")
+    splits = protocols.splits(prepared.table, "official")
+    fitted = TrivialMasks.fit(evaluation.masks(prepared, splits["train"]))
+    expected = trivial_dice(evaluation.masks(prepared, splits["test"]), fitted)
+    assert summary["trivial"] == pytest.approx(expected)

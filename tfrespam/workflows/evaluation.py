@@ -1,7 +1,7 @@
 """Evaluate an exported model on a split of a prepared data set."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -231,8 +231,12 @@ class Evaluation:
         return {**summarise(rows, trivial, context), **origin}
 
     def _trivial_masks(self) -> TrivialMasks:
-        """Return the trivial masks of the model's training, else fit them on this data set's training split."""
-        if "trivial_masks" in self.metadata and _view(self.metadata) == self.prepared.facts["view"]:
+        """Return the trivial masks of the model's training, else fit them on this data set's training split.
+
+        Images of another context show masses of another size, so that masks of the training are no standard for them.
+        """
+        if "trivial_masks" in self.metadata and _framing(dict(self.metadata.get("data") or {})) == (
+                _framing(self.prepared.facts)):  # fmt: skip
             return TrivialMasks.from_dict(self.metadata["trivial_masks"])
         train = self.splits["train"]
         return TrivialMasks.fit(masks(self.prepared, train) if train.any() else [])
@@ -272,6 +276,12 @@ def _batches(prepared: Prepared, chosen: np.ndarray, batch_size: int, second: st
 
 def _view(metadata: dict) -> str:
     return dict(metadata.get("data") or {}).get("view", "roi")
+
+
+def _framing(data: Mapping) -> tuple:
+    """Return what determines the size and place of masses in an image: view, context, and proportions of films."""
+    view, height = data.get("view", "roi"), data.get("image_size", 1)
+    return view, data.get("context") if view == "roi" else (data.get("image_width") or height) / height
 
 
 def say(summary: dict, output: Path) -> None:
