@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,3 +163,11 @@ def test_protocol_all_requires_the_last_weights(tmp_path, data_dir):
         training.train(experiment)
     fine = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, select="last"))
     assert run_folder(fine).name.startswith("all-seed0-")
+
+
+def test_runs_on_other_images_cannot_be_averaged(runs, monkeypatch):
+    one, other = (TrainingRun.open(runs[0]) for _ in range(2))
+    monkeypatch.setattr(held_out, "_split", lambda run: (
+        SimpleNamespace(digest="1.6" if run is one else "1.2"), run.splits["validation"], "none", {}))  # fmt: skip
+    with pytest.raises(UserError, match="runs that are averaged must hold out the same images"):
+        held_out.collect([(None, [one, other])])

@@ -136,7 +136,7 @@ def collect(networks: Sequence[tuple[keras.Model, Sequence[TrainingRun]]]) -> He
 
 def _held_out(network: keras.Model, runs: Sequence[TrainingRun]) -> HeldOut:
     (prepared, chosen, second, audit), *others = [_split(run) for run in runs]
-    if any((chosen != other).any() for _, other, _, _ in others):
+    if any(each.digest != prepared.digest or (chosen != other).any() for each, other, _, _ in others):
         raise UserError(f"runs that are averaged must hold out the same images. Received: "
                         f"{', '.join(str(run.folder) for run in runs)}")  # fmt: skip
     masks, answers = _predict(network, prepared, chosen, second, ", ".join(run.folder.name for run in runs))
