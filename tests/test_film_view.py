@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tiny
 
+import tfrespam as tr
 from tfrespam.config import AugmentConfig, DataConfig
 from tfrespam.core.errors import UserError
 from tfrespam.data.loading import pipeline
@@ -261,3 +262,10 @@ def test_a_crop_network_scans_the_films_of_a_film_data_set(trained, films, tmp_p
     assert summary["detection"]["n_candidates"] == sum(len(each.matches) for each in findings)
     assert summary["leak_audit"] == {"copy": 0, "film": 0, "breast": 0, "patient": 0}
     assert 0 < summary["trivial"]["mean_mask"] < 0.5  # fitted on these films, not on the crops of the training
+
+
+def test_a_network_in_memory_is_evaluated_on_the_films_as_a_whole(films):
+    data = tr.data.load(films / "tiny" / f"film-{tiny.SIZE}")
+    model = tr.build_model("unet", (tiny.SIZE, tiny.SIZE, 1), width=0.0625)
+    found = tr.evaluate(model, data, protocol="official", split="test")
+    assert found.summary["detection"]["n_lesions"] >= len(found.rows) > 0

@@ -1,8 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 
+from tfrespam.config import DataConfig
 from tfrespam.core.errors import UserError
 from tfrespam.data.loading.load import PreparedData, load
+from tfrespam.data.loading.prepared import asked_name
 
 
 def test_data_set_is_found_by_its_folder_or_by_home_and_name(prepared, data_dir):
@@ -25,3 +29,14 @@ def test_splits_share_no_patient_and_cover_the_fold(prepared):
 def test_unknown_splits_are_refused(prepared, arguments, message):
     with pytest.raises(UserError, match=message):
         load(prepared.path).examples(*arguments)
+
+
+def test_oblong_films_are_found_and_described_with_their_width(tmp_path):
+    folder = tmp_path / "films" / "film-64x32"
+    folder.mkdir(parents=True)
+    facts = {"dataset": "films", "version": "1.0.0", "view": "film", "context": 1.6, "image_size": 64,
+             "image_width": 32}  # fmt: skip
+    (folder / "dataset.json").write_text(json.dumps(facts))
+    data = load(tmp_path, "films", view="film", image_size=64, image_width=32)
+    assert data.path == folder and data.framing["image_width"] == 32
+    assert asked_name(DataConfig(**data.framing)) == "film-64x32"

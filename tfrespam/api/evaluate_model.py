@@ -42,11 +42,11 @@ class Scores:
 class _InMemory:
     """Keras model with the interface of `ExportedModel` that `Evaluation` uses."""
 
-    def __init__(self, model: "keras.Model"):
+    def __init__(self, model: "keras.Model", data: "Data"):
         from tfrespam.models.blocks import without_sides
 
         self.model = without_sides(model)
-        self.metadata: dict[str, Any] = {"model": model.name, "parameters": model.count_params()}
+        self.metadata: dict[str, Any] = {"model": model.name, "parameters": model.count_params(), **_assumed(data)}
 
     def predict_images(self, images: np.ndarray) -> np.ndarray:
         return np.asarray(self.model.predict_on_batch(images), np.float32)
@@ -74,7 +74,7 @@ def evaluate(model: "Model", data: "Data", *, protocol: Protocol | None = None, 
             although the protocol excludes that.
     """
     check_threshold(threshold)
-    network: Any = _network(model)
+    network: Any = _network(model, data)
     if isinstance(data, tuple):
         if output is not None:
             raise UserError("`output` needs a prepared data set, because its files list lesions and patients. "
@@ -90,10 +90,18 @@ def evaluate(model: "Model", data: "Data", *, protocol: Protocol | None = None, 
     return Scores(_means(results.summary["metrics"]), results.rows, results.summary)
 
 
-def _network(model: "Model") -> Any:
+def _network(model: "Model", data: "Data") -> Any:
     if isinstance(model, str | Path):
         model = load_model(model)
-    return model.exported if isinstance(model, Segmenter) else _InMemory(model)
+    return model.exported if isinstance(model, Segmenter) else _InMemory(model, data)
+
+
+def _assumed(data: "Data") -> dict[str, Any]:
+    """Assume that a model in memory was trained on images like those it is evaluated on: crops, or whole films."""
+    if isinstance(data, tuple):
+        return {}
+    prepared = data.prepared if isinstance(data, Examples) else data if isinstance(data, Prepared) else load(data)
+    return {"data": {"view": prepared.facts["view"]}}
 
 
 def _examples(data: Any, metadata: Mapping[str, Any], protocol: Protocol | None, fold: int | None,

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -58,19 +58,24 @@ class PreparedData(Prepared):
         return protocols.leak_audit(self.table, chosen, protocols.identities(self.table, train))
 
     def _data(self, protocol: Protocol, fold: int, exclude_films: tuple[str, ...]) -> DataConfig:
-        view, context, size = (self.facts[name] for name in ("view", "context", "image_size"))
-        return DataConfig(self.name, view, context, size, protocol, fold, exclude_films)
+        return DataConfig(**self.framing, protocol=protocol, fold=fold, exclude_films=exclude_films)
+
+    @property
+    def framing(self) -> dict[str, Any]:
+        """Name of the data set, and how its images were cut: view, context and size, as in `DataConfig`."""
+        known = {name: self.facts[name] for name in ("dataset", "view", "context", "image_size")}
+        return known | {"image_width": self.facts.get("image_width", 0)}
 
 
 def load(path: str | Path, name: str | None = None, *, view: Literal["roi", "film"] = "roi", context: float = 1.6,
-         image_size: int = 224) -> PreparedData:  # fmt: skip
+         image_size: int = 224, image_width: int = 0) -> PreparedData:  # fmt: skip
     """Load a data set that the stage `prepare` wrote. Only its description is read.
 
     Args:
         path: Folder of one prepared data set, such as datasets/phantom/roi-1.6-96; or, with `name`, the folder of all
             prepared data sets, such as datasets.
         name: Name of a data set in that folder.
-        view, context, image_size: Settings with which it was prepared; only with `name`.
+        view, context, image_size, image_width: Settings with which it was prepared; only with `name`.
 
     Returns:
         The data set; its method `split` returns examples.
@@ -79,7 +84,8 @@ def load(path: str | Path, name: str | None = None, *, view: Literal["roi", "fil
         UserError: There is no such data set, or its description is damaged.
     """
     if name is not None:
-        data = dataclasses.replace(DataConfig(), dataset=name, view=view, context=context, image_size=image_size)
+        data = dataclasses.replace(DataConfig(), dataset=name, view=view, context=context, image_size=image_size,
+                                   image_width=image_width)  # fmt: skip
         return PreparedData(find(path, data).path)
     folder = Path(path)
     if (folder / "dataset.json").is_file():
