@@ -85,8 +85,9 @@ def log_dice(mask, probability, exponent=0.3):
     overlap = 2.0 * _sum(mask * probability) + _SMOOTH
     score = overlap / (_sum(ops.square(mask)) + _sum(ops.square(probability)) + _SMOOTH)
     distance = -ops.log(score)
-    # The power has an infinite slope at a score of 1; the loss is set to 0 there, without a gradient.
-    return ops.where(distance > 0.0, ops.power(ops.maximum(distance, keras.config.epsilon()), exponent), 0.0)
+    # The power has an infinite slope at a score of 1; the loss is set to 0 there, without a gradient. NaN stays NaN.
+    power = ops.power(ops.maximum(distance, keras.config.epsilon()), exponent)
+    return ops.where(distance > 0.0, power, 0.0 * distance)
 
 
 def _near(mask, radius):

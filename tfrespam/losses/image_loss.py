@@ -26,9 +26,12 @@ class ImageLoss(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
         self.options = dict(options or {})
         check_numbers(f"loss {self.name!r}", self.options)
-        if (radius := self.options.get("radius", 1)) != int(radius):
-            raise ValueError(f"The option radius of loss {self.name!r} must be a whole number of pixels. "
-                             f"Received: {radius}")  # fmt: skip
+        if "radius" in self.options:
+            radius = self.options["radius"]
+            if radius != int(radius):
+                raise ValueError(f"The option radius of loss {self.name!r} must be a whole number of pixels. "
+                                 f"Received: {radius}")  # fmt: skip
+            self.options["radius"] = int(radius)
 
     def value(self, mask, probability):
         """Compute the loss of each image, (N,), from float32 (N, H, W, 1) mask and probability."""
