@@ -41,3 +41,10 @@ def test_copied_files_exist_and_are_in_the_build_context(file):
 
 def test_there_are_two_container_files():
     assert [file.stem for file in FILES] == ["demo", "predict"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_all_networks_of_the_package_are_copied(file):
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
+    for name in {Path(folder).parts[2] for folder in shipped}:
+        assert f"COPY saved_models/{name} " in file.read_text()
