@@ -11,6 +11,8 @@ import time
 import numpy as np
 import pytest
 
+from tfrespam.core import files
+from tfrespam.core.errors import UserError
 from tfrespam.core.files import alone, recover_directory, whole_directory, whole_file, write_csv, write_json
 
 
@@ -183,3 +185,9 @@ def test_write_csv_quotes_special_characters(tmp_path):
     assert (tmp_path / "a.csv").read_bytes() == b'name,value\r\n"a,""b""",1.5\r\n"line\nbreak",\r\n'
     write_csv(tmp_path / "a.csv", [], ["name"])
     assert (tmp_path / "a.csv").read_text() == "name\n"
+
+
+def test_json_that_is_not_an_object_is_damaged(tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(UserError, match="an object was expected, not list"):
+        files.read_json(tmp_path / "a.json", "Remove it")

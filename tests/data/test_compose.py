@@ -127,3 +127,11 @@ def test_a_user_defined_geometric_transform_excludes_recrop(monkeypatch, tmp_pat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="`augment.recrop` must be 0"):
         augment.build(AugmentConfig(recrop=1.5, extra=("my_shear:MyShear",)))
+
+
+def test_two_transforms_of_one_name_are_a_wrong_setting(tmp_path, monkeypatch):
+    (tmp_path / "own_noise.py").write_text("from tfrespam.data.loading.augment.intensity import Noise\n\n\n"
+                                           "def Mine():\n    return Noise(0.1)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match="`augment`: Transforms must have different names.*Received twice: noise"):
+        augment.build(AugmentConfig(noise=0.1, extra=("own_noise:Mine",)))

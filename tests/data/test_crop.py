@@ -98,7 +98,7 @@ def test_a_crop_outside_its_film_is_rejected():
 
 @given(st.integers(-20, 20), st.integers(-20, 20), st.integers(1, 40), st.integers(1, 40))
 def test_square_is_the_smallest_around_its_box(y0, x0, height, width):
-    top, left, bottom, right = crop.square_around((y0, x0, y0 + height, x0 + width))
+    top, left, bottom, right = crop.frame_around((y0, x0, y0 + height, x0 + width), 1)
     assert bottom - top == right - left == max(height, width)
     assert top <= y0 and left <= x0 and bottom >= y0 + height and right >= x0 + width
     assert abs(top + bottom - 2 * y0 - height) <= 1 and abs(left + right - 2 * x0 - width) <= 1

@@ -7,8 +7,9 @@ import pydicom
 import pytest
 
 from tfrespam.core.errors import UserError
-from tfrespam.data.phantom.dataset import MARKER, write_phantom
+from tfrespam.data.phantom.dataset import write_phantom
 from tfrespam.data.phantom.download import FIELDS
+from tfrespam.data.readers.cbis_ddsm import PHANTOM_MARK
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_headers_describe_the_image_and_mark_it_as_synthetic(download):
 
 
 def test_marker_names_seed_and_patients(download):
-    text = (download / MARKER).read_text()
+    text = (download / PHANTOM_MARK).read_text()
     assert "seed: 5" in text
     assert "patients: 3" in text
 

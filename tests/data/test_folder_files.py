@@ -37,3 +37,13 @@ def test_dicom_is_detected_by_suffix_or_first_bytes(tmp_path):
     (tmp_path / "3.4").write_bytes(b"text")
     assert holds_dicom(Path("a.dcm")) and holds_dicom(tmp_path / "1.2")
     assert not holds_dicom(tmp_path / "3.4") and not holds_dicom(Path("missing")) and not holds_dicom(Path("a.png"))
+
+
+def test_a_folder_and_a_file_with_one_identifier_are_ambiguous(tmp_path):
+    for name in ("a/b", "a__b", "c"):
+        for kind in ("images", "masks"):
+            (tmp_path / kind / f"{name}.png").parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / kind / f"{name}.png").touch()
+    found, ledger = pairs(tmp_path, set())
+    assert [each.name for each in found] == ["c"]
+    assert [(row.lesion_id, row.action) for row in ledger] == [("a__b", Action.SKIPPED_AMBIGUOUS)] * 2

@@ -40,7 +40,7 @@ def test_can_be_compiled_by_xla():
 @pytest.mark.parametrize("shape", [(8, 8), (8, 13), (14, 9), (1, 6)])
 def test_square_has_the_same_margins_as_the_film_crop(shape):
     picture = np.random.default_rng(2).integers(1, 65535, shape).astype(np.uint16)
-    expected = crop.cut(picture, crop.square_around((0, 0, *shape)))
+    expected = crop.cut(picture, crop.frame_around((0, 0, *shape), 1))
     square = to_frame(tf.constant(picture[None, :, :, None], tf.float32), max(shape))
     np.testing.assert_array_equal(square[0, :, :, 0], expected)
     np.testing.assert_array_equal(from_frame(square, tf.constant(shape))[0, :, :, 0], picture)

@@ -29,3 +29,9 @@ def test_other_addresses_are_refused(server):
 def test_labels_are_rejected_for_the_open_inference_protocol():
     with pytest.raises(UserError, match="Received: 'stable'"):
         transport("kserve://host:8001", "stable")
+
+
+@pytest.mark.parametrize("server", ["localhost:8500", "http://host:8501", "kserve://host:8001"])
+def test_a_proxy_without_scheme_is_refused(server):
+    with pytest.raises(UserError, match="`proxy` must be http://host:port. Received: 'localhost:3128'"):
+        connect(server, "tfrespam", None, None, Credentials(), None, "localhost:3128")

@@ -83,7 +83,7 @@ def test_films_keep_their_aspect_ratio_and_all_their_masses(source, tmp_path):
     assert y1 - y0 == x1 - x0
     film = next(cbis_ddsm.read(film) for film in cbis_ddsm.scan(source).films if film.film_id == "P_00001_LEFT_CC")
     cells = breast.region(film.image)
-    assert (y0, x0, y1, x1) == crop.square_around(breast.box(cells, film.image.shape))
+    assert (y0, x0, y1, x1) == crop.frame_around(breast.box(cells, film.image.shape), 1)
     every = np.logical_or.reduce([mask for _, mask in film.masks])
     share = decoded(row["mask"]).mean() * (y1 - y0) ** 2
     assert share == pytest.approx(every.sum(), rel=0.1)

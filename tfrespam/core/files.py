@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -247,8 +247,11 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
 def read_json(path: str | os.PathLike, advice: str) -> dict[str, Any]:
     """Read a JSON object that `write_json` wrote. Raises UserError, which ends with `advice`, for a damaged file."""
     try:
-        return dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"an object was expected, not {type(value).__name__}")
+        return value
+    except ValueError as error:
         raise UserError(f"{path} is damaged ({error}). {advice}") from None
 
 
@@ -270,7 +273,12 @@ def read_csv(path: str | os.PathLike, errors: str = "strict") -> list[dict[str, 
     File names that are not valid UTF-8 are restored with `errors="surrogateescape"`.
     """
     with open(path, newline="", encoding="utf-8", errors=errors) as file:
-        return [{name: unguarded(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return csv_rows(file)
+
+
+def csv_rows(lines: Iterable[str]) -> list[dict[str, str]]:
+    """Read the rows of a text that `write_csv` wrote."""
+    return [{name: unguarded(value) for name, value in row.items()} for row in csv.DictReader(lines)]
 
 
 def _plain(value: Any) -> Any:

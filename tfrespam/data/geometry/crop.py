@@ -51,11 +51,6 @@ def sides(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def square_around(box: Box) -> Box:
-    """Return the smallest square that contains `box`, with the same centre, so that resizing keeps the aspect ratio."""
-    return frame_around(box, 1)
-
-
 def frame_around(box: Box, size: Size) -> Box:
     """Return the smallest box with the aspect ratio of `size` that contains `box`, with the same centre."""
     y0, x0, y1, x1 = box

@@ -4,12 +4,13 @@ The file is a NumPy archive of PNG (or JPEG) images, their masks as PNG, the tab
 each row: the paper's copies are rows that rotate and mirror the same image.
 """
 
-import csv
 import dataclasses
 import hashlib
 import io
 import json
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 
 from tfrespam.core.errors import UserError, first_line
-from tfrespam.core.files import whole_file
+from tfrespam.core.files import csv_rows, whole_file
 from tfrespam.data.loading.prepared import columns
 
 FIELDS = ("angle", "zoom", "down", "right", "flip_x", "flip_y", "gamma", "contrast")  # of `augment.joint.JointDraw`
@@ -82,12 +83,13 @@ def read(path: str | Path) -> Packed:
             if hashlib.sha256(index).hexdigest() != about["digests"]["index_sha256"]:
                 raise ValueError("its table is not the one that was packed")
             wider = _pair(known, "wider_images", "wider_masks") if "wider_images" in known else None
-            table = columns(list(csv.DictReader(io.StringIO(index.decode("utf-8"), newline=""))))
+            table = columns(csv_rows(io.StringIO(index.decode("utf-8"), newline="")))
             return Packed(about, table, known["picture"], known["changes"], *_pair(known, "images", "masks"), wider)
     except FileNotFoundError:
         raise UserError(f"there is no file {path}. Write it where the data set is prepared: "
                         "python experiments/pack_arrays.py --config EXPERIMENT.yaml --output FILE") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, zlib.error, tokenize.TokenError,
+            zipfile.BadZipFile) as error:  # damage of the archive, and of the headers of its arrays
         raise UserError(f"{path} cannot be read ({first_line(error)}). Was it copied completely? Write it again with "
                         "experiments/pack_arrays.py") from None
 

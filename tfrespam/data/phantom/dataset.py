@@ -14,8 +14,8 @@ from tfrespam.core.files import whole_directory, write_csv
 from tfrespam.core.provenance import cores
 from tfrespam.core.workers import pool
 from tfrespam.data.phantom.download import FIELDS, split_of, write_patient
+from tfrespam.data.readers.cbis_ddsm import PHANTOM_MARK
 
-MARKER = "PHANTOM.txt"  # this file in a download identifies the data set `phantom`
 VERSION = 1  # increment with every change that alters a file of the download
 MOST_PATIENTS = 9999  # P_90001 ... P_99999
 
@@ -35,7 +35,7 @@ def write_phantom(out: Path, patients: int = 60, seed: int = 0, workers: int | N
             listed = itertools.chain.from_iterable(r for index, r in enumerate(rows) if split_of(index) == split)
             write_csv(folder / f"mass_case_description_{split}_set.csv", list(listed), FIELDS)
         marker = f"generator: tfrespam phantom\nversion: {VERSION}\nseed: {seed}\npatients: {patients}\n"
-        (folder / MARKER).write_text(marker + "Synthetic films: no patient was imaged.\n", encoding="utf-8")
+        (folder / PHANTOM_MARK).write_text(marker + "Synthetic films: no patient was imaged.\n", encoding="utf-8")
 
 
 def _write_patients(folder: Path, patients: int, seed: int, workers: int) -> list[list[dict[str, str]]]:

@@ -1,7 +1,7 @@
 """Find the files in images/ and masks/ of the user's own data set, including subfolders and links."""
 
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 
 from tfrespam.core.files import walk
@@ -32,10 +32,14 @@ def pairs(root: Path, listed: set[str]) -> tuple[list[Pair], list[LedgerRow]]:
     """
     images, masks = _files(root, IMAGES), _files(root, MASKS)
     found, ledger = [], [*_others(root, IMAGES), *_others(root, MASKS)]
-    for name in sorted(images.keys() | masks.keys() | listed):
+    names = sorted(images.keys() | masks.keys() | listed)
+    uses = Counter(map(identifier, names))
+    for name in names:
         several = images.get(name, []), masks.get(name, [])
         files = [(each or [""])[0] for each in several]
         problem = _problem(name, several)
+        if problem is None and uses[identifier(name)] > 1:
+            problem = Action.SKIPPED_AMBIGUOUS, "a file in a folder and one named folder__file have the same identifier"
         if problem:
             ledger.append(LedgerRow(identifier(name), *files, *problem))
         else:

@@ -13,6 +13,8 @@ _ENCRYPTED = "grpcs", "https", "kserves"
 def connect(server: str, model: str, version: int | None, label: str | None, credentials: Credentials,
             keepalive: float | None, proxy: str | None):  # fmt: skip
     """Return the transport for the address `server`; nothing is sent yet. Raises UserError for an invalid address."""
+    if proxy and not proxy.startswith(("http://", "https://")):
+        raise UserError(f"`proxy` must be http://host:port. Received: {proxy!r}")
     scheme, _, rest = server.rpartition("://")
     credentials.check(server, scheme in _ENCRYPTED)
     host, _, port = rest.rstrip("/").rpartition(":")

@@ -1,6 +1,7 @@
 """Random augmentation of training images: `Augment`, its transforms, and `build` for a configuration."""
 
 from tfrespam.config import AugmentConfig
+from tfrespam.core.errors import UserError
 from tfrespam.data.loading.augment.compose import Augment, own_transforms
 from tfrespam.data.loading.augment.joint import JointAugment
 from tfrespam.data.loading.augment.transform import Geometric, Intensity, Transform
@@ -9,8 +10,16 @@ __all__ = ["Augment", "Geometric", "Intensity", "JointAugment", "Transform", "bu
 
 
 def build(config: AugmentConfig) -> Augment | JointAugment:
-    """Build the augmentation of a configuration. Raises UserError if a user's own transform fails."""
+    """Build the augmentation of a configuration.
+
+    Raises:
+        UserError: A user's own transform fails, or has the name of another one.
+    """
     if config.draw == "joint":
         return JointAugment(config)
     settings = Augment.__init__.__kwdefaults__ or {}  # other settings are for recropping
-    return Augment(*own_transforms(config), **{name: getattr(config, name) for name in settings})
+    own = own_transforms(config)
+    try:
+        return Augment(*own, **{name: getattr(config, name) for name in settings})
+    except ValueError as error:
+        raise UserError(f"`augment`: {error}") from None
