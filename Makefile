@@ -27,7 +27,8 @@ lint: venv-test
 	$(VENV)/bin/lint-imports
 	$(RUN) mypy
 
-# the pages under docs/ as a site in build/site; a broken link is an error
+# the pages under docs/ as a site in build/site; a broken link among them is an error. Links to files outside of docs/, such
+# as experiments/, work only in the repository.
 docs: venv-test
 	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict
 

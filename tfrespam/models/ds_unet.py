@@ -8,7 +8,7 @@ Departures: one output with a sigmoid; no bias before batch normalisation, which
 maps are outputs of the model, not tensors that the loss captures. The published loss corresponds to `training: {loss:
 log_dice, side_loss: log_dice, side_decay_epochs: 100}`, with each image's Dice instead of the batch's mean, and without
 its term for the fused feature, 70 maps compared with one mask. The dense-CRF post-processing is not part of the
-network: `python -m tfrespam.evaluate --postprocessing dense_crf`.
+network: `python -m tfrespam.evaluate --output DIR --postprocessing dense_crf`.
 """
 
 import keras
