@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tfrespam.core import runtime
+from tfrespam.core import png, runtime
 from tfrespam.serving.inference import saved_model
-from tfrespam.serving.inference.film_chain import FilmChain, png
+from tfrespam.serving.inference.film_chain import FilmChain
 
 
 def dice(mask: np.ndarray, reference: np.ndarray) -> float:
@@ -39,7 +39,7 @@ def main() -> None:
         image = cv2.imread(str(next(asked.films.glob(f"{name}.*"))), cv2.IMREAD_GRAYSCALE)
         mask = cv2.imread(str(next(asked.masks.glob(f"{name}.*"))), cv2.IMREAD_GRAYSCALE)
         reference = cv2.resize(mask, image.shape[::-1], interpolation=cv2.INTER_AREA) > 127
-        found.append([dice(chain.predict_film([png(image)])[0].labels > 0, reference) for chain in chains])
+        found.append([dice(chain.predict_film([png.encode(image)])[0].labels > 0, reference) for chain in chains])
     scores = np.array(found)
     gain = scores[:, 1] - scores[:, 0]
     alone, combined = scores.mean(axis=0)

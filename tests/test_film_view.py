@@ -252,7 +252,7 @@ def test_a_crop_network_scans_the_films_of_a_film_data_set(trained, films, tmp_p
     folder = films / "tiny" / "film-192"
     evaluate(str(tmp_path), model=str(exported.path), data_dir=str(folder), split="test", threshold=0.3)
     summary, _ = read(tmp_path)
-    assert "false positives a film" in capsys.readouterr().out
+    assert "false positives per film" in capsys.readouterr().out
     prepared = Prepared(folder)
     chosen = prepared.table["split"] == "test"
     ((images, masks),) = pipeline.evaluation(prepared, chosen, batch_size=99).as_numpy_iterator()
@@ -264,8 +264,9 @@ def test_a_crop_network_scans_the_films_of_a_film_data_set(trained, films, tmp_p
     assert 0 < summary["trivial"]["mean_mask"] < 0.5  # fitted on these films, not on the crops of the training
 
 
-def test_a_network_in_memory_is_evaluated_on_the_films_as_a_whole(films):
+def test_a_network_in_memory_is_evaluated_as_its_export_is(films, tmp_path):
     data = tr.data.load(films / "tiny" / f"film-{tiny.SIZE}")
     model = tr.build_model("unet", (tiny.SIZE, tiny.SIZE, 1), width=0.0625)
-    found = tr.evaluate(model, data, protocol="official", split="test")
-    assert found.summary["detection"]["n_lesions"] >= len(found.rows) > 0
+    found, of_export = (tr.evaluate(each, data, protocol="official", split="test").summary["detection"]
+                        for each in (model, tr.export(model, tmp_path / "films", data=data)))  # fmt: skip
+    assert found["rule"] == of_export["rule"] and found["n_candidates"] == of_export["n_candidates"] > 0

@@ -197,7 +197,7 @@ def test_files_missed_by_a_killed_server_are_done_by_the_next_call(small_export,
 
     killer = threading.Thread(target=kill_when_some_are_done)
     killer.start()
-    with pytest.raises(UserError, match="files are undone.*segments only these"):
+    with pytest.raises(UserError, match="files were not segmented.*segments only these"):
         predict(str(pictures), output=str(output), server=server.addresses[kind], batch_size=1, film="never")
     killer.join()
     rows, said = table(output), capsys.readouterr().err

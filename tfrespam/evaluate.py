@@ -19,7 +19,7 @@ def evaluate(
     """Evaluate an exported model on a split; write per_image.csv, calibration.csv and summary.json.
 
     On whole films (`prepare --view film`) it also counts detected masses and false positives, by the matching rule in
-    summary.json: sensitivity at 0.25, 0.5, 1 and 2 false positives a film, AP50 and reliability of the
+    summary.json: sensitivity at 0.25, 0.5, 1 and 2 false positives per film, AP50 and reliability of the
     scores there, candidates in candidates.csv, the FROC curve in froc.csv, and results by view, density, subtlety,
     pathology and size in detection_groups.csv. A network that was trained on crops scans the films with overlapping
     tiles: prepare them large enough to show a mass, for instance with --image_size 768, and name their folder as

@@ -22,7 +22,7 @@ def test_the_named_training_of_a_comparison_is_selected():
 
 @pytest.mark.parametrize(("network", "protocol", "count"), [("unet", "", 2), ("", "folds", 2), ("segnet", "folds", 0)])
 def test_none_or_several_matches_are_rejected_with_the_known_names(network, protocol, count):
-    with pytest.raises(UserError, match=rf"contains {count} such trainings. Expected one.*U-Net, controlled recipe"):
+    with pytest.raises(UserError, match=rf": {count} trainings match. Expected one.*U-Net, controlled recipe"):
         experiment_of(FOLDER / "leakage.yaml", network=network, protocol=protocol)
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import cv2
@@ -92,3 +93,15 @@ def test_file_types_are_detected_by_content(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
     with pytest.raises(UserError):
         Study.read(tmp_path / "broken.png")
+
+
+def test_dicom_objects_name_the_networks_that_ran():
+    """After the first corner of a new box the mask is still that of the old one."""
+    class Films(Bright):
+        metadata = {"data": {"view": "film"}, "name": "films"}  # noqa: RUF012
+
+    study = dataclasses.replace(Study("a", disc(), float("nan"), None), is_film=True)
+    boxed = study.clicked(80, 20).clicked(220, 180).segmented(Bright(), Films())
+    assert boxed.clicked(5, 5).algorithm(Bright(), Films(), 0.7).threshold == 0.7
+    searched = dataclasses.replace(study, labels=np.zeros((200, 300), np.uint16))
+    assert searched.algorithm(Bright(), Films(), 0.7).name == "films + tfrespam"

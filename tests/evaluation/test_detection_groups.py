@@ -24,7 +24,7 @@ def rows():
 
 
 def test_groups_use_the_score_threshold_of_all_films(rows):
-    """At most 0.25 false positives a film, so none: the score threshold is 0.8."""
+    """At most 0.25 false positives per film, so none: the score threshold is 0.8."""
     cc, mlo = rows["view", "CC", 0.1, "0.25"], rows["view", "MLO", 0.1, "0.25"]
     assert (cc["films"], cc["lesions"], cc["found"], cc["fp_per_image"]) == (2, 3, 1 / 3, 0)
     assert (mlo["films"], mlo["lesions"], mlo["found"], mlo["fp_per_image"]) == (1, 1, 1, 0)

@@ -54,7 +54,7 @@ def test_page_contains_scores_curve_groups_and_reliability(folder, tmp_path):
                  f"Expected calibration error {detection['reliability']['expected_calibration_error']:.3f}",
                  "0.8 to 0.9 2 1 50.00", "the rows are not comparable"):  # fmt: skip
         assert fact in text, fact
-    assert page.count("false positives a film</text>") == 1 and "share of candidates that are masses</text>" in page
+    assert page.count("false positives per film</text>") == 1 and "share of candidates that are masses</text>" in page
 
 
 def test_values_are_those_of_the_tables(folder):

@@ -48,7 +48,7 @@ def test_candidates_are_returned_without_rows_of_zeros():
 @pytest.mark.parametrize("table", [np.zeros((2, 1, 6), np.float32), np.zeros((3, 1, 5), np.float32), None,
                                    np.full((3, 1, 6), np.nan, np.float32), np.full((3, 1, 6), -1, np.float32)])
 def test_invalid_candidates_are_reported(table):
-    with pytest.raises(WrongAnswerError, match="answers candidates"):
+    with pytest.raises(WrongAnswerError, match="returned candidates"):
         answers.segmentations({**answer(), "candidates": table}, [SHAPE] * 3, "server")
 
 
@@ -76,7 +76,7 @@ def test_one_invalid_answer_is_reported_and_the_others_kept(name, value, told):
     with pytest.raises(WrongAnswerError, match=told) as caught:
         answers.segmentations(answer(**{name: value}), [SHAPE] * 3, "server")
     first, wrong, last = caught.value.answers
-    assert told in wrong and wrong.startswith("server answers") and first == last == answers.Segmentation(
+    assert told in wrong and wrong.startswith("server returned") and first == last == answers.Segmentation(
         png(MASK), png(PROBABILITY), pytest.approx(0.1))  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def test_a_wrong_number_of_outputs_invalidates_the_whole_answer(name, column):
 
 
 def test_a_missing_output_is_reported_by_name():
-    with pytest.raises(WrongAnswerError, match=r"answers \['mask_png_bytes'\]; expected .*tumour_fraction"):
+    with pytest.raises(WrongAnswerError, match=r"returned \['mask_png_bytes'\]; expected .*tumour_fraction"):
         answers.segmentations({answers.MASK: [b""]}, [SHAPE], "server")
 
 
@@ -103,7 +103,7 @@ def test_a_missing_output_is_reported_by_name():
 def test_probabilities_must_have_the_shape_and_range_of_the_image(wrong):
     right = np.full((2, 4, 4, 1), 0.5)
     assert answers.probabilities(right, right.shape, "server").dtype == np.float32
-    with pytest.raises(WrongAnswerError, match="server answers"):
+    with pytest.raises(WrongAnswerError, match="server returned"):
         answers.probabilities(wrong, right.shape, "server")
 
 

@@ -207,7 +207,7 @@ def test_one_warning_reports_an_unavailable_server(client, double, caplog):
 
 def test_outputs_of_an_unknown_model_are_reported(client, monkeypatch):
     monkeypatch.setattr(client._transport, "predict", lambda *_: {"scores": np.zeros(1)})
-    with pytest.raises(serving.WrongAnswerError, match=r"answers \['scores'\]; expected mask_png_bytes"):
+    with pytest.raises(serving.WrongAnswerError, match=r"returned \['scores'\]; expected mask_png_bytes"):
         client.predict_bytes([encode((10, 10))])
 
 

@@ -62,7 +62,7 @@ def test_mutual_tls_works(mutual, pem):
 
 def test_the_client_rejects_an_unknown_server(mutual, pem):
     with (Client(mutual, **files(pem, ca="stranger"), patience=30) as client,
-          pytest.raises(serving.CredentialsError, match="this side does not trust the server's certificate")):
+          pytest.raises(serving.CredentialsError, match="the client does not trust the server's certificate")):
         client.predict_bytes([PICTURE])
 
 
@@ -72,7 +72,7 @@ def test_the_server_rejects_an_unknown_client(mutual, pem):
           pytest.raises((serving.CredentialsError, serving.ServerUnavailableError)) as caught):
         client.predict_bytes([PICTURE])
     if isinstance(caught.value, serving.CredentialsError):
-        assert "the server refused this side's certificate" in str(caught.value)
+        assert "the server refused the client's certificate" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["grpc", "rest"])

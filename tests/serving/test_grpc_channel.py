@@ -37,7 +37,7 @@ def test_calls_send_their_id_and_timeout():
 @pytest.mark.parametrize(("error", "kind", "told"), [
     (Refused("UNAVAILABLE", "refused"), failures.ServerUnavailableError, "refused"),
     (Refused("RESOURCE_EXHAUSTED", "CLIENT: Received message larger than max"), failures.TooMuchDataError,
-     "this side refused an answer"),
+     "the client refused an answer"),
     (Refused("UNAVAILABLE", "handshake", "CERTIFICATE_VERIFY_FAILED: self signed certificate"),
      failures.CredentialsError, "TLS: CERTIFICATE_VERIFY_FAILED"),
 ])  # fmt: skip

@@ -116,7 +116,7 @@ def test_the_size_of_a_response_is_limited(server, length):
             connection.sendall(b"64\r\n" + b"x" * 100 + b"\r\n" if b"chunked" in length else b"x" * 100)
 
     address, _ = server(answer)
-    with pytest.raises(serving.TooMuchDataError, match="this side refused an answer that is larger than max: 1000"):
+    with pytest.raises(serving.TooMuchDataError, match="the client refused an answer that is larger than max: 1000"):
         send(address)
 
 

@@ -75,7 +75,7 @@ def test_card_contains_the_detection_scores_of_a_film_network():
              **{f"iou_{criterion}": {"sensitivity": {"fp_0.5": cell}} for criterion in ("0.1", "0.5")}}  # fmt: skip
     card = model_card(WHOLE | {"metrics": {"validation": SCORE | {"detection": found}}})
     assert "Of 279 masses on whole films" in card and "| AP50, masks | 0.466 | 0.396 to 0.549 |" in card
-    assert "| found at 0.5 false positives a film, IoU ≥ 0.1 | 0.742 | 0.673 to 0.813 |" in card
+    assert "| found at 0.5 false positives per film, IoU ≥ 0.1 | 0.742 | 0.673 to 0.813 |" in card
     assert "Of 279 masses" not in model_card(WHOLE)
 
 

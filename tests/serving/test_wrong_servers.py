@@ -52,10 +52,10 @@ ONE = {
 }
 # what all of an answer is in its place
 ALL = {
-    "no_list": (lambda outputs: outputs | {"mask_png_bytes": 7}, "answers 7 as mask_png_bytes; expected 1"),
-    "too_many": (lambda outputs: outputs | {"mask_png_bytes": outputs["mask_png_bytes"] * 2}, "answers 2 values"),
-    "empty": (lambda outputs: {name: [] for name in outputs}, "answers 0 values"),
-    "list": (lambda outputs: [1], r"answers \[''\]; expected mask_png_bytes"),
+    "no_list": (lambda outputs: outputs | {"mask_png_bytes": 7}, "returned 7 as mask_png_bytes; expected 1"),
+    "too_many": (lambda outputs: outputs | {"mask_png_bytes": outputs["mask_png_bytes"] * 2}, "returned 2 values"),
+    "empty": (lambda outputs: {name: [] for name in outputs}, "returned 0 values"),
+    "list": (lambda outputs: [1], r"returned \[''\]; expected mask_png_bytes"),
 }
 # what is sent in place of any answer
 RAW = {
@@ -179,7 +179,7 @@ def test_a_wrong_answer_affects_only_its_image(server, pictures, tmp_path, mode)
     lines = said.splitlines()
     assert status == 2 and "Traceback" not in said and len(lines) == 2
     assert re.match(f"undone: .*1.png: http.*{told}", lines[0])
-    assert lines[1].startswith("error: 1 of 3 files are undone")
+    assert lines[1].startswith("error: 1 of 3 files were not segmented")
     assert [row["status"].partition(":")[0] for row in rows.values()] == ["ok", "undone", "ok"]
     assert not list((tmp_path / "out").glob("1_*")) and len(list((tmp_path / "out").glob("[02]_*.png"))) == 6
     assert memory < MEMORY

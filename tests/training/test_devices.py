@@ -21,7 +21,7 @@ def test_batch_size_is_shared_or_multiplied():
     assert Devices().step_examples(TrainingConfig(batch_size=7)) == 7
     assert FOUR.step_examples(TrainingConfig(batch_size=8)) == 8
     assert FOUR.step_examples(TrainingConfig(batch_size=7, batch_per="device")) == 28
-    with pytest.raises(UserError, match="must be a multiple of the 4 devices.*Received: 6.*batch_per` device"):
+    with pytest.raises(UserError, match="must be a multiple of the 4 devices.*Received: 6.*batch_per` to device"):
         FOUR.step_examples(TrainingConfig(batch_size=6))
 
 

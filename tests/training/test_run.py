@@ -50,3 +50,11 @@ def test_a_folder_is_not_resumed_under_other_settings(experiment, tmp_path, chan
     part = dataclasses.replace(getattr(experiment, section), **{name: value})
     with pytest.raises(UserError, match="the examples or settings differ from those with which"):
         run.train(dataclasses.replace(experiment, **{section: part}), known, tmp_path / "run", 10)
+
+
+def test_a_run_that_could_not_start_does_not_fix_its_settings(experiment, tmp_path):
+    known = packed_for(experiment, tmp_path)
+    large = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, batch_size=999))
+    with pytest.raises(UserError, match="`training.batch_size` 999 is more than"):
+        run.train(large, known, tmp_path / "run", 10)
+    run.train(experiment, known, tmp_path / "run", 10, lambda line: None)

@@ -73,7 +73,7 @@ def test_runs_of_a_fold_are_averaged_as_in_the_export(runs):
 
 @pytest.mark.parametrize(("places", "exported", "received"), [
     ((0, 3), 1, "one run. Received: fold 0 by 2"),
-    ((0, 3, 1), 2, "one run, or each by 2, as many as are exported. Received: fold 0 by 2, fold 1 by 1"),
+    ((0, 3, 1), 2, "one run, or every fold by 2, as many as are exported. Received: fold 0 by 2, fold 1 by 1"),
 ])  # fmt: skip
 def test_number_of_runs_in_each_fold_must_match_the_export(runs, places, exported, received):
     with pytest.raises(UserError, match=f"each fold must be held out by {received}"):

@@ -75,3 +75,12 @@ def test_a_crop_network_can_have_a_rule_of_candidates(tmp_path, quick):
     rule = saved_model.read_metadata(tmp_path / "models" / "mine" / "1")["candidates"]
     assert rule["least_score"] == 0.4 and rule["threshold"] > 0
     assert "listed if the score is at least 0.400" in (tmp_path / "models" / "mine" / "1" / "model_card.md").read_text()
+
+
+def test_runs_on_different_data_sets_are_not_averaged(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        make_run(tmp_path / name)
+        (tmp_path / name / "data.json").write_text(json.dumps({"index_sha256": name}))
+    with pytest.raises(UserError, match="must have the same prepared data set. Received: .*a, .*b"):
+        export(str(tmp_path / "a"), str(tmp_path / "b"))

@@ -13,6 +13,7 @@ from tfrespam.core.errors import UserError
 from tfrespam.data.loading.examples import Examples, Split
 from tfrespam.data.loading.load import PreparedData, Protocol, load
 from tfrespam.data.loading.prepared import Prepared
+from tfrespam.evaluation.candidates import FILM_RULE
 from tfrespam.evaluation.summary import mean_scores, per_image_rows
 from tfrespam.serving.inference.saved_model import check_threshold
 from tfrespam.workflows.evaluation import Evaluation
@@ -101,7 +102,9 @@ def _assumed(data: "Data") -> dict[str, Any]:
     if isinstance(data, tuple):
         return {}
     prepared = data.prepared if isinstance(data, Examples) else data if isinstance(data, Prepared) else load(data)
-    return {"data": {"view": prepared.facts["view"]}}
+    view = prepared.facts["view"]
+    rule = {"candidates": dataclasses.asdict(FILM_RULE)} if view == "film" else {}  # as an export of the model has it
+    return {"data": {"view": view}, **rule}
 
 
 def _examples(data: Any, metadata: Mapping[str, Any], protocol: Protocol | None, fold: int | None,

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfrespam.api.load_model import with_earlier
+from tfrespam.api import earlier_training
 from tfrespam.core.errors import UserError
 from tfrespam.data.loading.examples import Examples
 from tfrespam.data.loading.load import PreparedData
@@ -24,8 +24,8 @@ def export(model: "keras.Model", path: str | Path, *, data: PreparedData | Examp
             them under "probability".
         path: Folder of the experiment's versions, such as saved_models/mine, in which the version's folder is created.
         data: Training data of the model, for its metadata: a data set, for the way in which its images were cropped, or
-            the training `Examples`, also for hashes of the patients, so that `evaluate` can detect leaks. The patients
-            of a model that `load_model` loaded for further training are added.
+            the training `Examples`, also for hashes of the patients, so that `evaluate` can detect leaks. If `model` is
+            the object that `load_model(..., trainable=True)` returned, the patients of its first training are added.
         threshold: Lowest probability of the mask's pixels.
         weights: "float32", or "float16" to round the kernels and halve their size; those of `model` are rounded too.
         note: Sentence that is added to the caveats of the model card.
@@ -41,8 +41,8 @@ def export(model: "keras.Model", path: str | Path, *, data: PreparedData | Examp
         raise UserError(f"`weights` must be float32 or float16. Received: {weights!r}")
     place = Path(path)
     facts = {"experiment": place.name, "model": model.name, "note": note, **_origin(data)}
-    if "trained_on" in facts:
-        facts["trained_on"] = with_earlier(model, facts["trained_on"])
+    if trained_on := earlier_training.added(model, facts.get("trained_on")):
+        facts["trained_on"] = trained_on
     return export_model(model, place.parent, place.name, facts, threshold=threshold, half=weights == "float16")
 
 

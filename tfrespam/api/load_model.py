@@ -1,23 +1,18 @@
 """`tfrespam.load_model`: load an exported network for inference, or its Keras model for further training."""
 
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tfrespam.api import earlier_training
 from tfrespam.core import runtime
-from tfrespam.core.console import log
 from tfrespam.core.errors import UserError
-from tfrespam.data.loading import protocols
 from tfrespam.serving.inference import saved_model
 from tfrespam.serving.inference.saved_model import ExportedModel, check_threshold, network_file
 
 if TYPE_CHECKING:
     import keras
-
-
-_EARLIER: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # loaded Keras model -> its training, if known
 
 
 class Prediction(NamedTuple):
@@ -84,28 +79,14 @@ def load_model(path: str | Path, *, trainable: bool = False) -> "Segmenter | ker
         is not compiled.
 
     Raises:
-        UserError: There is no usable model, or it lacks the Keras model (`films`, exports of old releases).
+        UserError: No valid export, or (`trainable`) one without model.keras, such as saved_models/films.
     """
     if trainable:
         from tfrespam.models.stored import load_network
-        from tfrespam.training.initial_weights import trained_before
 
-        model = load_network(network_file(path))
-        _EARLIER[model] = trained_before(path)
-        return model
+        return earlier_training.remembered(load_network(network_file(path)), path)
     runtime.load_tensorflow()
     return Segmenter(saved_model.load(path))
-
-
-def with_earlier(model: "keras.Model", trained_on: dict[str, Any]) -> dict[str, Any]:
-    """Add the training data that a model loaded for further training had before (`protocols.joined`)."""
-    if model not in _EARLIER:
-        return trained_on
-    if _EARLIER[model] is None:
-        log.warning("the training patients of the loaded model are unknown: the leak audit of the export covers only "
-                    "those of `data`")  # fmt: skip
-        return trained_on
-    return protocols.joined(trained_on, _EARLIER[model])
 
 
 def grey_batch(images: np.ndarray) -> np.ndarray:

@@ -95,10 +95,10 @@ def _settings(file: str) -> dict[str, Any]:
 
 
 def _unplaced(stage: Callable) -> Callable:
-    """A copy of a function that says it is the main program's.
+    """Copy a function, with "__main__" as its module; return a class unchanged.
 
-    jsonargparse looks a function up by name in each package above it; in `tfrespam`, `export` and the like are other
-    functions, whose look-up would import Keras for a --help.
+    jsonargparse looks a function up by name in each package above it. In `tfrespam`, names such as `export` are other
+    functions, and looking them up would import Keras for a --help.
     """
     if inspect.isclass(stage):
         return stage

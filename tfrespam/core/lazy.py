@@ -1,4 +1,4 @@
-"""Packages whose names are imported when they are first asked for."""
+"""Import a package's public names on first access (PEP 562)."""
 
 import importlib
 import sys
@@ -11,7 +11,7 @@ def attach(package: str, places: Mapping[str, str]) -> tuple[Callable[[str], Any
 
     Args:
         package: Name of the package.
-        places: Public name -> module that it is in, or the module itself where both have the same last name.
+        places: Public name -> its module; `<package>.<name>` if the name is that submodule itself.
 
     Returns:
         `__getattr__` and `__dir__`, to be bound to these names in the package.

@@ -16,7 +16,7 @@ def arrange(parser: ArgumentParser, summaries: Sequence[str], groups: Groups, pr
         parser: Parser to which all options have been added.
         summaries: First sentences of the stage and of its arguments' class. The group that jsonargparse names after one
             of them becomes "Options".
-        groups: Options for each heading; the first match counts, and what no heading names stays where it is.
+        groups: Options of each heading; the first match counts, and options without a match stay where they are.
         program: Path of the program; a file of this package becomes `python -m tfrespam.<stage>`.
     """
     repeated = {summary.rstrip(".") for summary in summaries}
@@ -42,7 +42,7 @@ def _gather(groups: list, target: Any, patterns: Sequence[str]) -> None:
 
 
 def _usage(parser: ArgumentParser, program: str | None) -> str:
-    """The program, what it needs, and that there are options."""
+    """Return the usage line: program, positional arguments, required options and "[options]"."""
     path = Path(program or "")
     name = f"python -m tfrespam.{path.stem}" if path.parent == Path(__file__).parents[1] else path.name or parser.prog
     required = getattr(parser, "required_args", ())  # jsonargparse's own record

@@ -15,18 +15,18 @@ def is_path(name: str) -> bool:
 
 
 def find(name: str, group: str, what: str) -> Callable[..., Any] | None:
-    """Import the part that `name` names: an import path, or a name that an installed package registers.
+    """Import the class or function `name`: an import path, or an entry point of an installed package.
 
     Args:
         name: `package.module:Name`, or the name of an entry point.
         group: Group of entry points, such as "tfrespam.models".
-        what: As of `load`.
+        what: The setting that holds `name`, for messages.
 
     Returns:
-        The part; None where no package registers the name.
+        The class or function; None if `name` is no entry point.
 
     Raises:
-        UserError: The part is named and cannot be imported.
+        UserError: The import fails, or gives no callable.
     """
     if is_path(name):
         return load(name, what)

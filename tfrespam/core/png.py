@@ -18,10 +18,10 @@ def encode(image: np.ndarray, small: bool = False) -> bytes:
         small: Compress as much as possible, which takes longer.
 
     Raises:
-        UserError: A side is longer than a PNG's can be.
+        UserError: A side is longer than 1,000,000 pixels, libpng's limit.
     """
     done, data = cv2.imencode(".png", image, _SMALL if small else _FAST)
     if not done:
-        raise UserError("expected an image whose sides a PNG can have. "
+        raise UserError("expected an image with sides of at most 1,000,000 pixels, the limit of PNG here. "
                         f"Received: {image.shape[0]} x {image.shape[1]}")  # fmt: skip
     return data.tobytes()

@@ -1,0 +1,1 @@
+"""Evaluation of masks and probabilities: scores, calibration, candidate masses and statistics."""

@@ -22,7 +22,7 @@ def average_precision(findings: Sequence[Finding], patients: Sequence[str], crit
     """Compute average precision with its 95 % interval.
 
     Args:
-        findings: One an image.
+        findings: One per image.
         patients: The patient of each image; the interval resamples patients.
         criterion: Lowest IoU of a true positive.
         overlap: Use the IoU of the masks ("mask") or of their bounding boxes ("box").

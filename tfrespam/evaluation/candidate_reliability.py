@@ -1,7 +1,7 @@
 """Reliability of candidate scores: how often a candidate with the score s is a mass.
 
 A candidate is a mass if it hits a lesion by the matching rule of `evaluation.detection` at the lowest criterion (IoU of
-at least 0.1). Each candidate counts, a second one of the same lesion too: the question is of the candidate.
+at least 0.1). Every candidate counts, also a second one that hits the same lesion.
 """
 
 from collections.abc import Mapping, Sequence

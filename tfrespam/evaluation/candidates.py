@@ -41,13 +41,13 @@ class CandidateRule:
     score_intercept: float = 0.0
 
     def every(self, threshold: float | None = None) -> "CandidateRule":
-        """Return the rule without operating point; with a `threshold`, for components of any size that reach it."""
+        """Return the rule with least_score 0; a `threshold` replaces its own, with `least_area` and `join` 0."""
         if threshold is None:
             return dataclasses.replace(self, least_score=0.0)
         return CandidateRule(threshold, score_slope=self.score_slope, score_intercept=self.score_intercept)
 
     def plain(self) -> "CandidateRule":
-        """Return the rule without operating point and Platt scaling, which are chosen with it."""
+        """Return the rule with least_score 0 and without Platt scaling, to choose both again."""
         return dataclasses.replace(self, least_score=0.0, score_slope=1.0, score_intercept=0.0)
 
     def at_temperature(self, temperature: float) -> "CandidateRule":

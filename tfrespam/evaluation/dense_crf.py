@@ -21,7 +21,7 @@ class DenseCRF:
 
     Args:
         steps: Number of iterations.
-        raised: Added to the probabilities first.
+        raised: Added to the probabilities before inference, then clipped to (0, 1).
         smooth_reach: Standard deviation, in pixels, of the smoothness kernel, which depends only on positions.
         reach, grey_reach: Standard deviations of the appearance kernel, which also depends on grey values: in pixels,
             and in grey values of [0, 1].

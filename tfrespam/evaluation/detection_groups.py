@@ -19,8 +19,8 @@ def group_rows(findings: Sequence[Finding], table: Mapping[str, np.ndarray], sco
     The score threshold of a row is the one that gives this rate on all films together, not within the group.
 
     Args:
-        findings: One an image.
-        table: Columns of index.csv, one value an image.
+        findings: One per image.
+        table: Columns of index.csv, one value per image.
         scores: Result of `froc.detection_scores` on the same findings.
         height: Height of the images in pixels.
     """
@@ -49,7 +49,7 @@ def _groups(findings, table, criterion, level, height):
 
 
 def _counts(findings, criterion, level, counts) -> dict[str, Any]:
-    """Count films, lesions that satisfy `counts`, the share of them found, and false positives a film.
+    """Count films, lesions that satisfy `counts`, the share of them found, and false positives per film.
 
     Candidates count from the score `level` upwards.
     """

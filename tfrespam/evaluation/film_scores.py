@@ -14,7 +14,7 @@ from tfrespam.evaluation.detection import CRITERIA, FIELDS, Finding, candidate_r
 RULE = ("A lesion is a connected component of the reference, a candidate one of the prediction. A candidate hits every "
         "lesion with which the IoU of the masks is at least 0.1, or 0.5; one that hits none is a false positive. A "
         "lesion that is hit twice is found once, and the second hit is not a false positive. The sensitivity at r "
-        "false positives a film is that of the lowest score at which there are no more than r. AP50 is COCO's: a "
+        "false positives per film is that of the lowest score at which there are no more than r. AP50 is COCO's: a "
         "candidate matches one lesion at an IoU of at least 0.5, and a second hit of a lesion is a false positive.")
 TABLES = ("candidates.csv", "froc.csv", "detection_groups.csv")
 
@@ -25,11 +25,11 @@ def film_scores(findings: Sequence[Finding], table: Mapping[str, np.ndarray], di
     """Compute the scores of the masses found.
 
     Args:
-        findings: One an image.
-        table: Columns of index.csv, one value an image; film_id and patient_id are required.
+        findings: One per image.
+        table: Columns of index.csv, one value per image; film_id and patient_id are required.
         dice: Dice of each image's whole mask.
-        rule: How the candidates were made; without an operating point, so that the curve goes on below it.
-        stored_score: The model's operating point; None takes the one that these images give.
+        rule: Rule that produced the candidates; its least_score is 0, so that the curve covers all scores.
+        stored_score: The model's operating point; None: chosen on these images (`OPERATING_RATE`).
         height: Height of the images in pixels.
 
     Returns:
@@ -57,7 +57,7 @@ def _dice_of_found(findings: Sequence[Finding], dice: Sequence[float]) -> float 
 
 
 def _operating_point(findings, patients, scores, stored: float | None) -> dict[str, Any] | None:
-    """Sensitivity and false positives at the stored score, or where these images have `OPERATING_RATE`; or None."""
+    """Return the results at the score `stored`, or if None at the score with `OPERATING_RATE`; None without one."""
     own = scores[f"iou_{CRITERIA[0]:g}"]["sensitivity"][f"fp_{froc.OPERATING_RATE:g}"]["score"]
     score = own if stored is None else stored
     if score is None:

@@ -1,6 +1,6 @@
 """Free-response ROC curve (FROC): lesion sensitivity against false positives per image.
 
-A lower score threshold gives more hits and more false positives. Sensitivity at r false positives an image is that of
+A lower score threshold gives more hits and more false positives. Sensitivity at r false positives per image is that of
 the lowest threshold with at most r (Bunch et al. 1977, doi 10.1117/12.955926). Hits: `evaluation.detection`.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from tfrespam.evaluation.detection import CRITERIA, Finding
 
-RATES = (0.25, 0.5, 1.0, 2.0)  # false positives an image
-OPERATING_RATE = 0.5  # false positives an image at a model's operating point
+RATES = (0.25, 0.5, 1.0, 2.0)  # false positives per image
+OPERATING_RATE = 0.5  # false positives per image at a model's operating point
 COLUMNS = ("score", *(name for criterion in CRITERIA for name in (
     "fp_per_image" if criterion == CRITERIA[0] else f"fp_per_image_iou_{criterion:g}",
     f"sensitivity_iou_{criterion:g}", f"low_iou_{criterion:g}", f"high_iou_{criterion:g}")))  # fmt: skip
@@ -25,12 +25,12 @@ def detection_scores(findings: Sequence[Finding], patients: Sequence[str], resam
     """Compute lesion sensitivity at given rates of false positives, with 95 % intervals.
 
     Args:
-        findings: One an image.
+        findings: One per image.
         patients: The patient of each image; the intervals resample patients.
         resamples: Number of resamples.
         seed: Seed of the resampling.
         criteria: Lowest IoUs of a hit.
-        rates: False positives an image.
+        rates: False positives per image.
 
     Returns:
         "n_lesions", "n_candidates", and under "iou_<criterion>": "sensitivity" {"fp_<rate>": {"value", "ci95",
@@ -58,7 +58,7 @@ def detection_scores(findings: Sequence[Finding], patients: Sequence[str], resam
 
 def operating_point(findings: Sequence[Finding], patients: Sequence[str], score: float, resamples: int = 2000,
                     seed: int = 0) -> dict[str, Any]:  # fmt: skip
-    """Compute sensitivity and false positives an image of the candidates whose score is at least `score`.
+    """Compute sensitivity and false positives per image of the candidates whose score is at least `score`.
 
     Returns:
         "score", and under "iou_<criterion>": "sensitivity" and "fp_per_image", each {"value", "ci95"}.
@@ -82,7 +82,7 @@ def curve_rows(findings: Sequence[Finding], patients: Sequence[str], resamples: 
                seed: int = 0) -> list[dict[str, float]]:  # fmt: skip
     """Compute the FROC curve for froc.csv: one row with the keys `COLUMNS` for each distinct score, highest first.
 
-    For each criterion a row has the false positives an image, the sensitivity, and the 95 % interval of the
+    For each criterion a row has the false positives per image, the sensitivity, and the 95 % interval of the
     sensitivity at that rate of false positives, by patients. `fp_per_image` is that of the lowest criterion.
     """
     columns: list[np.ndarray] = []
@@ -127,7 +127,7 @@ class _Curve(NamedTuple):
 
         Args:
             draws: (R, P), how many times each patient was drawn.
-            rates: (S,), false positives an image.
+            rates: (S,), false positives per image.
 
         Returns:
             Sensitivity (R, S), NaN where no lesion was drawn, and the index in `levels` of the threshold (R, S), -1

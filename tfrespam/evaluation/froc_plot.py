@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from tfrespam.evaluation.detection import CRITERIA
 from tfrespam.evaluation.froc import RATES
 
-LEGEND = ("FROC curve: share of the masses found against false positives a film, for an IoU of at least 0.1 and of at "
-          "least 0.5. Bands and bars: 95 % intervals by patients; diamond: the operating point; dotted: all candidates "
-          "count already.")  # fmt: skip
+LEGEND = ("FROC curve: share of the masses found against false positives per film, for an IoU of at least 0.1 and of "
+          "at least 0.5. Bands and bars: 95 % intervals by patients; diamond: the operating point; dotted: all "
+          "candidates count already.")  # fmt: skip
 
 
 def draw_froc(axis: Axes, curve: Sequence[Mapping[str, Any]], detection: Mapping[str, Any],
@@ -28,7 +28,7 @@ def draw_froc(axis: Axes, curve: Sequence[Mapping[str, Any]], detection: Mapping
         _draw_curve(axis, curve, f"iou_{criterion:g}", colour)
         _draw_rates(axis, detection[f"iou_{criterion:g}"]["sensitivity"], colour, f"IoU ≥ {criterion:g}")
         _draw_point(axis, detection.get("operating_point"), f"iou_{criterion:g}", colour)
-    axis.set(xlabel="false positives a film", ylabel="share of the masses found", xlim=(0, 1.05 * RATES[-1]),
+    axis.set(xlabel="false positives per film", ylabel="share of the masses found", xlim=(0, 1.05 * RATES[-1]),
              ylim=(0, 1))  # fmt: skip
     axis.grid(alpha=0.3)
     axis.legend(loc="lower right")
@@ -62,5 +62,5 @@ def _draw_point(axis: Axes, point: Mapping[str, Any] | None, name: str, colour: 
 
 
 def _number(value: Any) -> float:
-    """Text and JSON's null as numbers."""
+    """Convert a number or its text to float; None (null in JSON) and "" become NaN."""
     return float("nan") if value in (None, "") else float(value)

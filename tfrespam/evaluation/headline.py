@@ -36,7 +36,7 @@ def _caveats(summary: dict) -> Iterator[str]:
 
 def _detection(detection: dict) -> Iterator[str]:
     yield (f"{detection['n_lesions']} masses, {detection['n_candidates']} candidates; share of the masses found "
-           "at 0.25, 0.5, 1 and 2 false positives a film (95 % by patients):")
+           "at 0.25, 0.5, 1 and 2 false positives per film (95 % by patients):")
     for name, results in detection.items():
         if name.startswith("iou_"):
             values = ["{} ({}-{})".format(*map(_three_decimals, (row["value"], *row["ci95"])))
@@ -63,7 +63,7 @@ def _operating_point(point: dict) -> str:
     found, false = (point["iou_0.1"][name] for name in ("sensitivity", "fp_per_image"))
     cells = ["{} ({}-{})".format(*map(_three_decimals, (cell["value"], *cell["ci95"]))) for cell in (found, false)]
     return (f"  score {point['score']:.3f} and more (chosen on {point['chosen_on']}), IoU >= 0.1: found {cells[0]} at "
-            f"{cells[1]} false positives a film")  # fmt: skip
+            f"{cells[1]} false positives per film")  # fmt: skip
 
 
 def _three_decimals(value: float | None) -> str:

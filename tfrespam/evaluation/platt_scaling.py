@@ -1,8 +1,8 @@
 """Platt scaling: calibration of scores by a logistic regression on their logits.
 
-A score s becomes sigmoid(slope * logit(s) + intercept). With a positive slope the order of the scores stays. Fitted to
-scores that are calibrated already, slope and intercept are 1 and 0; a slope below 1 tells scores that are too extreme,
-a negative intercept scores that are too high. Platt 1999, "Probabilistic outputs for support vector machines".
+A score s becomes sigmoid(slope * logit(s) + intercept). A positive slope keeps the order of the scores. For calibrated
+scores the fit gives slope 1 and intercept 0; a slope below 1 means that the scores are too extreme, a negative
+intercept that they are too high. Platt 1999, "Probabilistic outputs for support vector machines".
 """
 
 from typing import NamedTuple
@@ -63,5 +63,5 @@ class PlattScaling(NamedTuple):
 
 
 def logit(score: np.ndarray | float) -> np.ndarray:
-    """Logarithm of the odds of scores in [0, 1], float64; those nearer to 0 or 1 than EPSILON are moved there."""
+    """Compute ln(s / (1 - s)), float64, of scores s in [0, 1], clipped to [EPSILON, 1 - EPSILON]."""
     return special.logit(np.clip(np.asarray(score, np.float64), EPSILON, 1 - EPSILON))

@@ -2,7 +2,7 @@
 
 Images of one patient are not independent. The bootstrap therefore draws patients with replacement and takes all their
 images (cluster bootstrap, Field & Welsh 2007, doi 10.1111/j.1467-9868.2007.00593.x), and the Wilcoxon test uses one
-mean difference a patient. NaN values are excluded, as if their images did not exist; in a pair, both values are.
+mean difference per patient. Images with NaN, in a paired comparison with NaN in either value, are excluded.
 """
 
 from collections.abc import Sequence

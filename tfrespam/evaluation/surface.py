@@ -28,9 +28,9 @@ def outline(mask: np.ndarray) -> np.ndarray:
 
 
 def outline_distances(reference: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the distance of each outline pixel of one mask (H, W) to the other outline, in both directions.
+    """Compute the distance in pixels of each outline pixel of a mask (H, W) to the other outline, (n,) and (m,).
 
-    No mask may be empty.
+    Neither mask may be empty.
     """
     first, second = outline(reference), outline(prediction)
     return spatial.KDTree(second).query(first)[0], spatial.KDTree(first).query(second)[0]

@@ -133,8 +133,8 @@ def _between(line, axis):
 def projection(mask, probability, least_fill=0.0, most_fill=1.0):
     """Projection loss: compare the row and column projections of prediction and bounding box.
 
-    The share of the box that is mass can be bounded: the distance to the bounds is added as a penalty (as in Kervadec
-    2020, PMLR 121:365; here the penalty is linear).
+    The mean probability in the box can be bounded: its distance to the bounds is added (as in Kervadec 2020, PMLR
+    121:365; here the penalty is linear).
     """
     box = bounding_box(mask)
     pairs = [(ops.max(box, axis), ops.max(probability, axis)) for axis in (1, 2)]  # (N, side, 1) each

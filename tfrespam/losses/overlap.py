@@ -130,7 +130,7 @@ class Projection(ImageLoss):
     Source: Tian et al., BoxInst, CVPR 2021, doi 10.1109/CVPR46437.2021.00540. Only the mask's bounding box is used.
 
     Args:
-        least_fill, most_fill: Bounds of the share of the box that is mass; the distance to them is added.
+        least_fill, most_fill: Bounds of the mean probability in the box; the distance to them is added.
         name: Name in Keras' logs.
         **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
     """

@@ -45,7 +45,8 @@ def get_loss(name: str = "bce_dice", **options) -> ImageLoss:
     known = [option for option in inspect.signature(LOSSES[name]).parameters if option not in ("name", "kwargs")]
     unknown = [option for option in options if option not in (*known, *old)]
     if unknown:
-        raise ValueError(f"Options of loss {name!r}: {', '.join(known) or 'none'}. Received: {', '.join(unknown)}")
+        raise ValueError(f"Unknown option of loss {name!r}. Expected {', '.join(known) or 'none'}. "
+                         f"Received: {', '.join(unknown)}")  # fmt: skip
     renamed = {old.get(option, option): value for option, value in options.items()}
     if len(renamed) < len(options):
         raise ValueError(f"Options of loss {name!r}: give either {', '.join(old)} or {', '.join(old.values())}. "

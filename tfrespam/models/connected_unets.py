@@ -1,7 +1,7 @@
 """Connected-UNets: Baccouche et al., npj Breast Cancer 7:151, 2021, doi 10.1038/s41523-021-00358-x.
 
-Two U-Nets of 32 to 512 channels in sequence, with ASPP at both bottoms and before the output. Each level of the second
-encoder also receives the first decoder's feature map of equal size. Layers follow the released code (20.04 M
+Two U-Nets of 32 to 512 channels in sequence, with ASPP at both bottlenecks and before the output. Each level of the
+second encoder also receives the first decoder's feature map of equal size. Layers follow the released code (20.04 M
 parameters).
 
 Departures: PyTorch's constants in batch normalisation; no bias before it within ASPP. The paper's figure also shows an

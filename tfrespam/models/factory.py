@@ -91,7 +91,7 @@ def find_builder(name: str) -> Callable[..., keras.Model]:
 
     Raises:
         ValueError: The name is unknown.
-        UserError: An own function cannot be imported.
+        UserError: The user's function cannot be imported.
     """
     builder = BUILDERS.get(name) or own_parts.find(name, ENTRY_POINTS, "`model.name`")
     if builder is None:

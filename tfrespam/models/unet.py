@@ -36,7 +36,7 @@ def unet_decoded(features, width, batch_normalization=True):
 
 
 def unet_encoded(features, width, batch_normalization=True):
-    """Return U-Net's encoder feature maps, from the image's size to 1/16 of it: four skips and the bottom."""
+    """Return U-Net's encoder feature maps, from the image's size to 1/16 of it: four skips and the bottleneck."""
     encoded = []
     for channels in (64, 128, 256, 512):
         encoded.append(double_conv(features, scaled(channels, width), f"encoder{channels}", batch_normalization))
@@ -45,7 +45,7 @@ def unet_encoded(features, width, batch_normalization=True):
 
 
 def unet_decoder(features, skips, width, batch_normalization=True):
-    """Decode the bottom features in four steps, each with a skip; return the maps of all four, coarsest first."""
+    """Decode the bottleneck features in four steps, each with a skip; return all four maps, coarsest first."""
     decoded = []
     for channels, skip in zip((512, 256, 128, 64), reversed(skips), strict=True):
         features = layers.Conv2DTranspose(scaled(channels, width), 2, 2, name=f"up{channels}")(features)

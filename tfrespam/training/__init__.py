@@ -1,0 +1,1 @@
+"""Training of a network: fit, optimizer, recorded runs, and their cost."""

@@ -42,8 +42,12 @@ def check_same_data(folder: Path, digests: Mapping[str, str], advice: str, what:
     known = folder / "data.json"
     if not known.exists():
         write_json(known, digests)
-    elif {**digests, **read_json(known, advice)} != digests:
+        return
+    recorded = read_json(known, advice)
+    if {**digests, **recorded} != digests:
         raise UserError(f"the {what} differ from those with which {folder} was started. {advice}")
+    if recorded != digests:
+        write_json(known, digests)
 
 
 class TrainingRun:

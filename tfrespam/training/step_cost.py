@@ -54,7 +54,7 @@ def _peak() -> int:
 
 
 def _disk(model: keras.Model, optimizers: list) -> int:
-    """best.keras, last.keras and the export; the checkpoint twice, as one is replaced by the next."""
+    """Return the bytes of best.keras, last.keras, the export, and two checkpoints (old and new)."""
     weights = _bytes(network_of(model).weights)
     state = _bytes(model.variables) + sum(_bytes(known.variables) for known in filter(None, optimizers)) + weights
     return 3 * weights + 2 * state

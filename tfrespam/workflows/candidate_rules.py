@@ -13,9 +13,13 @@ LEAST_CANDIDATES = 50  # number on validation films required for Platt scaling o
 _ROUNDING = 1e-6  # of a scaled score in the graph; keeps the candidate at the operating point
 
 
-def rule_of(view: str, chosen: Mapping[str, float] | None, film_level: float) -> CandidateRule:
-    """Return the rule of film networks, or that of the threshold on films, with the user's settings."""
-    usual = FILM_RULE if view == "film" else CandidateRule(film_level)
+def rule_of(view: str, chosen: Mapping[str, float] | None, film_level: float,
+            temperature: float = 1.0) -> CandidateRule:  # fmt: skip
+    """Return FILM_RULE for view "film", else a rule with threshold `film_level`; `chosen` overrides.
+
+    FILM_RULE is adapted to probabilities that are scaled by `temperature`.
+    """
+    usual = FILM_RULE.at_temperature(temperature) if view == "film" else CandidateRule(film_level)
     return CandidateRule.of({**dataclasses.asdict(usual), **(chosen or {})})
 
 
@@ -40,7 +44,7 @@ def validated(rule: CandidateRule, detection: Mapping[str, Any]) -> CandidateRul
             (`Evaluation`'s `recorded` False).
 
     Returns:
-        `rule` with `least_score` at `OPERATING_RATE` false positives a film, as a scaled score.
+        `rule` with `least_score` at `OPERATING_RATE` false positives per film, as a scaled score.
     """
     score = detection["iou_0.1"]["sensitivity"][f"fp_{OPERATING_RATE:g}"]["score"]
     fitted = detection["reliability"]

@@ -98,14 +98,14 @@ def by_fold(runs: Sequence[TrainingRun], exported: int) -> list[list[TrainingRun
     """Group the runs by fold; runs of a fold are averaged as the exported ones are.
 
     Raises:
-        UserError: The number of runs that hold out a fold is neither one nor that of the `exported` runs.
+        UserError: Not every fold is held out by one run, nor every fold by `exported` runs.
     """
     folds: dict[tuple, list[TrainingRun]] = {}
     for run in runs:
         folds.setdefault((run.experiment.data.protocol, run.experiment.data.fold), []).append(run)
     counts = {len(each) for each in folds.values()}
     if len(counts) > 1 or not counts <= {1, exported}:
-        expected = "one run" if exported == 1 else f"one run, or each by {exported}, as many as are exported"
+        expected = "one run" if exported == 1 else f"one run, or every fold by {exported}, as many as are exported"
         received = ", ".join(f"fold {fold} by {len(each)}" for (_, fold), each in folds.items())
         raise UserError(f"each fold must be held out by {expected}. Received: {received}")
     return list(folds.values())

@@ -110,8 +110,8 @@ class Evaluation:
             chosen.
 
     Raises:
-        UserError: The split is empty, an honest protocol leaks, or the model requires pairs of crops but the data set
-            contains whole films.
+        UserError: The split is empty, training patients leak into it against its protocol, or the model requires pairs
+            of crops but the data set contains whole films.
     """
 
     def __init__(self, exported, prepared: Prepared, data: DataConfig, split: str, threshold: float | None = None,
@@ -234,12 +234,16 @@ class Evaluation:
         """Return the trivial masks of the model's training, else fit them on this data set's training split.
 
         Images of another context show masses of another size, so that masks of the training are no standard for them.
+        They are fitted on training images that are not evaluated; without any, those of the training are kept.
         """
         if "trivial_masks" in self.metadata and _framing(dict(self.metadata.get("data") or {})) == (
                 _framing(self.prepared.facts)):  # fmt: skip
             return TrivialMasks.from_dict(self.metadata["trivial_masks"])
-        train = self.splits["train"]
-        return TrivialMasks.fit(masks(self.prepared, train) if train.any() else [])
+        train = self.splits["train"] & ~self.chosen
+        if train.any():
+            return TrivialMasks.fit(masks(self.prepared, train))
+        stored = self.metadata.get("trivial_masks")
+        return TrivialMasks.from_dict(stored) if stored else TrivialMasks.fit([])
 
     def _predictions(self, findings: list) -> Iterator:
         """Yield reference (H, W) bool and probability (H, W) float32 of each example; films append to `findings`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfrespam.core import runtime
 from tfrespam.core.console import log, quoted
+from tfrespam.core.errors import UserError
 from tfrespam.core.files import file_hash, read_json
 from tfrespam.data.loading.protocols import joined
 from tfrespam.evaluation.candidates import FILM_RULE
@@ -28,6 +29,7 @@ def export_runs(runs: Sequence[str], *, models_dir: str | None = None, name: str
     check_candidates(candidates)
     members, judges = ([TrainingRun.open(run, data_dir, arithmetic) for run in each] for each in (runs, held_out))
     files = [run.weights for run in members]
+    _check_same_images([*members, *judges])
     runtime.start()
     from tfrespam.workflows import cross_validation, exporting
 
@@ -50,6 +52,17 @@ def export_runs(runs: Sequence[str], *, models_dir: str | None = None, name: str
     log.info(f"exported {', '.join(map(str, files))} as {path}")
     log.info(f"Next: python -m tfrespam.predict IMAGES --model {quoted(path)} --output DIR")
     return path
+
+
+def _check_same_images(runs: list[TrainingRun]) -> None:
+    """Raise UserError if the runs were trained on different prepared data sets, such as crops of another context."""
+    sets = {}
+    for run in runs:
+        if (run.folder / "data.json").is_file():  # not in runs of early releases
+            sets.setdefault(read_json(run.folder / "data.json", REMOVE).get("index_sha256"), run.folder)
+    if len(sets) > 1:
+        raise UserError("runs that are averaged or held out must have the same prepared data set. Received: "
+                        + ", ".join(map(str, sets.values())))
 
 
 def _has_scores(run: TrainingRun) -> bool:

@@ -79,14 +79,15 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
     if also and model.input_shape[-1] != 1:
         raise UserError(f"`format` {also} requires a network with one input image. This one has "
                         f"{model.input_shape[-1]}: export it as saved_model")
-    film_level = film_threshold(data["view"], threshold, (metadata.get("calibration") or {}).get("temperature", 1.0))
+    temperature = (metadata.get("calibration") or {}).get("temperature", 1.0)
+    film_level = film_threshold(data["view"], threshold, temperature)
     if not is_plain_name(name):
         raise UserError(f"`name` must be a plain folder name. Received: {name!r}")
     experiment = Path(models_dir) / name
     with in_turn(experiment):
         version = max(versions(experiment), default=0) + 1
         with whole_directory(experiment / str(version)) as folder:
-            rule = rule_of(data["view"], metadata.get("candidates"), film_level)
+            rule = rule_of(data["view"], metadata.get("candidates"), film_level, temperature)
             export_archive(model, folder, size, threshold, keep_aspect, shares, film_level, half=half, rule=rule)
             about = _about(model, metadata.get("flops")) | {"name": name, "version": version, **_sides(size),
                                                             "threshold": threshold, "keep_aspect": keep_aspect,

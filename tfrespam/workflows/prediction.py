@@ -119,8 +119,8 @@ def _say(cases: list[Case], rows: list[dict], place: str, output: str) -> None:
         for case in those:
             log.warning(f"{title}: {shown(case.file)}: {case.fault}", extra={"file": str(case.file), "status": title})
     if undone:
-        raise UserError(f"{len(undone)} of {len(cases)} files are undone: the server gave no masks (see above, and "
-                        "status in predictions.csv). Repeat the same call: it segments only these")
+        raise UserError(f"{len(undone)} of {len(cases)} files were not segmented: the server gave no masks (see above, "
+                        "and undone in predictions.csv). Repeat the same call: it segments only these")
     if failed:
         raise UserError(f"{len(failed)} of {len(cases)} files could not be segmented (see status in predictions.csv)")
 

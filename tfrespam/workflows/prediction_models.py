@@ -33,9 +33,9 @@ def on_disk(model: str | None, film_model: str | None, models_dir: str,
 
 
 def film_model_path(film_model: str | None, models_dir: str, crops: Path, named: bool) -> Path | None:
-    """Return the version that finds masses on films for the crop model `crops`; None if `crops` does that itself.
+    """Return the folder of the model that finds masses on films; None if the model `crops` segments films itself.
 
-    Without `film_model` it is the pretrained one for films, unless the user `named` `crops` or has another model.
+    Default: the pretrained film model if `crops` is the pretrained crop model and not `named` by the user.
     """
     if film_model is not None:
         path = saved_model.locate(film_model)

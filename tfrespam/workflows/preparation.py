@@ -71,7 +71,7 @@ def missing(path: Path) -> tuple[int, int]:
 
 
 def prepare_copies(prepared) -> Path:
-    """Makes the paper protocol's 13 copies of each training lesion of a prepared data set, unless done already."""
+    """Make the paper's 13 copies of each training lesion, unless done already; return their folder."""
     keys = ("dataset", "layout", "view", "context", "image_size", "crop_policy", "fingerprint")
     plan = {key: prepared.facts[key] for key in keys} | {"copies": COPIES}
     path = prepared.path.parent / config_name(plan["view"], plan["context"], plan["image_size"], COPIES)
@@ -102,7 +102,7 @@ def _check_width(image_width: int, view: str) -> None:
 
 
 def _fingerprint(source: Path, inventory) -> str:
-    """Changes when a file of the source, or of a folder linked there, is added, removed, or changes in size or time."""
+    """Hash films and ledger, and path, size and time of every file of the source, linked folders included."""
     digest = hashlib.sha256(repr((inventory.films, inventory.ledger)).encode())
     files = (Path(folder, name) for folder, names in walk(source) for name in names)
     for file in sorted(path for path in files if path.is_file()):

@@ -88,8 +88,8 @@ def _near(one: float, other: float, tolerance: float) -> bool:
 def whole_breast(dataset: Dataset) -> bool | None:
     """Return whether the image shows a whole breast by its header, or (False) a crop; None if that is unknown.
 
-    CBIS-DDSM names its crops in Series Description. An object of one of the mammography classes is an exposure of a
-    detector, at least 18 cm long; images shorter than 10 cm in the breast are crops.
+    CBIS-DDSM names its crops in Series Description. For the mammography classes the longest side in the plane of the
+    breast decides: from WHOLE_MM a whole breast, below CROP_MM a crop.
     """
     described = word(dataset, "SeriesDescription").lower()
     if "crop" in described:

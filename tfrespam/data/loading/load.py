@@ -30,7 +30,7 @@ class PreparedData(Prepared):
             exclude_films: Films that are not used.
 
         Raises:
-            UserError: Unknown protocol or film, an empty split, or an honest protocol whose splits share a patient.
+            UserError: Unknown protocol or film, an empty split, or a patient in both splits of "official" or "folds".
         """
         train, validation = (self.examples(split, protocol, fold, seed=seed, exclude_films=exclude_films)
                              for split in ("train", "validation"))  # fmt: skip

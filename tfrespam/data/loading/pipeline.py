@@ -192,7 +192,7 @@ def step_lesions(prepared: Prepared, chosen: np.ndarray, batch_size: int, seed: 
 
 
 def _in_shard(shard: Shard, batch_size: int):
-    """Return a function that tells whether example number n belongs to the worker: an equal run of each step."""
+    """Return a predicate of n: whether example n is in the worker's contiguous, equal share of its step."""
     return lambda number, *_: number % batch_size // (batch_size // shard.workers) == shard.worker
 
 

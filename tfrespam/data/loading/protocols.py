@@ -86,7 +86,8 @@ def splits(table: Table, protocol: str, fold: int = 0, seed: int = 0, exclude_fi
 def _check_excluded(absent: list[str], allowed: int) -> None:
     message = f"`data.exclude_films` names films that the data set does not contain: {', '.join(absent)}"
     if len(absent) > allowed:
-        raise UserError(f"{message}. Expected at most {allowed} such (`data.absent_films`). Received: {len(absent)}")
+        raise UserError(f"{message}. Expected at most {allowed} of them (`data.absent_films`). Received: "
+                        f"{len(absent)}. Correct the names, or raise that number")  # fmt: skip
     if absent:
         log.warning(f"warning: {message}")
 
@@ -105,8 +106,8 @@ def identities(table: Table, chosen: np.ndarray) -> dict[str, list[str]]:
 def joined(*trainings: Identities) -> dict[str, Any]:
     """Join the `identities` of several trainings of one network.
 
-    Examples of another data set than the first training's stay apart, in a list under "before": equal ids of different
-    data sets are coincidences. What one of the trainings does not record is left out.
+    Trainings on other data sets than the first are listed separately, under "before": equal ids of different data sets
+    are coincidences. A kind of id that one of the joined trainings does not record is omitted.
     """
     first, *others = [each for training in trainings for each in _each(training)]
     apart = []

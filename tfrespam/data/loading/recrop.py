@@ -78,8 +78,8 @@ def cut(transforms: Pose | JointDraw, crops: Crop, images: tf.Tensor, masks: tf.
     """Cut a crop out of each image; the mask is made binary again.
 
     Args:
-        transforms: Fields (N,): angle and mirroring as they are, `zoom` on top of the crop's, `down` and `right` in
-            [-1, 1] the shift, 1 being the farthest that the crop allows.
+        transforms: Fields (N,): angle, mirroring, `zoom` (multiplies the crop's scale), and `down` and `right`, the
+            mass's shift in the crop as a share, in [-1, 1], of the largest one.
         crops: Fields (N,).
         images, masks: (N, S, S, 1), float32 and any type, crops of the policy at `context`.
         context: The context of the stored crops.
@@ -157,9 +157,9 @@ def _along(box: tuple[tf.Tensor, tf.Tensor], longest: tf.Tensor, shift: tf.Tenso
 
 
 def _turned_box(masks: tf.Tensor, to_x: tuple, to_y: tuple, longest: float) -> tuple[tuple, tuple]:
-    """Compute first and last x and y, each (N,), of the mass after rotation; the centre if a mask is empty.
+    """Compute first and last x and y, each (N,), of the mass after rotation; 0, the centre, for an empty mask.
 
-    Of several masses it is the one of the crop, whose box has the side `longest` and is shifted by the policy at most.
+    Pixels outside the central window in which the crop policy places a box of side `longest` are ignored.
     """
     side = masks.shape[1]
     line = tf.range(side, dtype=tf.float32) - (side - 1) / 2

@@ -112,7 +112,7 @@ def _images(home: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 def _fingerprint(path: Path) -> np.ndarray | None:
-    """Return None for an unreadable image, which `read` records in the ledger."""
+    """Compute an image's fingerprints; None if it is unreadable, which `read` records."""
     try:
         return near_duplicates.fingerprint(read_grey(path))
     except UserError:

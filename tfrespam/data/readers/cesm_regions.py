@@ -15,9 +15,9 @@ DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
 def draw(region: str, size: tuple[int, int]) -> tuple[np.ndarray | None, str]:
-    """Draw a region as a mask (H, W) bool and return the name of its shape; None if it exceeds an image of `size`.
+    """Draw a region as a mask (H, W) bool; return mask and detail for the ledger: the shape's name, or a fault.
 
-    The mask of a point or of an unreadable region is empty.
+    The mask is None if the region exceeds an image of `size`, empty for a point or an unreadable region.
     """
     try:
         shape = json.loads(region)

@@ -47,7 +47,7 @@ def read_drawn(film: Film, root: str, image: str, listed: str, draw: Callable[[t
 
     Args:
         film: The film, with its lesions in the order of `draw`.
-        root, image, listed: Image and list below `root`, also for the ledger.
+        root, image, listed: Download folder; paths in it of image and list (for the ledger).
         draw: Size (H, W) -> for each lesion its mask (H, W) bool, or None if it cannot belong to this image, and a
             detail for the ledger.
         spacing_mm: Spacing of the film's pixels.

@@ -32,10 +32,9 @@ def pairs(root: Path, listed: set[str]) -> tuple[list[Pair], list[LedgerRow]]:
     """
     images, masks = _files(root, IMAGES), _files(root, MASKS)
     found, ledger = [], [*_others(root, IMAGES), *_others(root, MASKS)]
-    names = sorted(images.keys() | masks.keys() | listed)
-    uses = Counter(map(identifier, names))
-    for name in names:
-        several = images.get(name, []), masks.get(name, [])
+    names = {name: (images.get(name, []), masks.get(name, [])) for name in images.keys() | masks.keys() | listed}
+    uses = Counter(identifier(name) for name, several in names.items() if _problem(name, several) is None)
+    for name, several in sorted(names.items()):
         files = [(each or [""])[0] for each in several]
         problem = _problem(name, several)
         if problem is None and uses[identifier(name)] > 1:

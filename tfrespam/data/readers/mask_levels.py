@@ -52,7 +52,7 @@ def _greys(levels: np.ndarray) -> np.ndarray:
 
 
 def _smeared(levels: np.ndarray, greys: np.ndarray, lossy: bool) -> tuple[bool, str, str]:
-    """Return whether intermediate greys have no meaning, why that is uncertain, and a detail."""
+    """Return whether to threshold at half the brightest grey, why that is uncertain, and a detail."""
     if len(greys) <= 2:
         return lossy, "", ""
     high = int(greys[-1])

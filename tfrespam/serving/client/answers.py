@@ -44,14 +44,14 @@ def segmentations(answer: Mapping[str, Any], shapes: Sequence[Shape | None], sou
     """
     missing = [name for name in NAMES if name not in answer]
     if missing:
-        raise WrongAnswerError(f"{source} answers {sorted(answer)}; expected {', '.join(NAMES)}: a model of "
+        raise WrongAnswerError(f"{source} returned {sorted(answer)}; expected {', '.join(NAMES)}: a model of "
                                "tfrespam.export")  # fmt: skip
     columns = [answer[name] for name in NAMES]
     listed = candidate_table.listed(answer[CANDIDATES], len(shapes), source) if CANDIDATES in answer else None
     for name, column in zip(NAMES, columns, strict=True):
         if not isinstance(column, list | np.ndarray) or np.ndim(column) == 0 or len(column) != len(shapes):
-            raise WrongAnswerError(f"{source} answers {_count(column)} as {name}; expected {len(shapes)}, one for each "
-                                   "image")  # fmt: skip
+            raise WrongAnswerError(f"{source} returned {_count(column)} as {name}; expected {len(shapes)}, one for "
+                                   "each image")  # fmt: skip
     answers = [_checked(*values, shape) for *values, shape in zip(*columns, shapes, strict=True)]
     if listed is not None:
         answers = [each if isinstance(each, str) else each._replace(candidates=found)
@@ -66,9 +66,9 @@ def probabilities(array: Any, shape: tuple[int, ...], source: str) -> np.ndarray
     """Return the answer of `serving_default` as float32 in [0, 1]. Raises WrongAnswerError."""
     if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype.kind != "f":
         found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise WrongAnswerError(f"{source} answers {found}; expected probabilities, float32 {shape}")
+        raise WrongAnswerError(f"{source} returned {found}; expected probabilities, float32 {shape}")
     if not ((array >= 0) & (array <= 1)).all():  # also false for NaN
-        raise WrongAnswerError(f"{source} answers values outside [0, 1]; expected probabilities")
+        raise WrongAnswerError(f"{source} returned values outside [0, 1]; expected probabilities")
     return array.astype(np.float32, copy=False)
 
 
@@ -80,15 +80,15 @@ def _checked(mask: Any, probability: Any, fraction: Any, shape: Shape | None) ->
     """Check the answer for one image; return the segmentation or the fault."""
     try:
         if not isinstance(fraction, float | np.floating) or not 0 <= fraction <= 1:
-            raise ValueError(f"answers a tumour_fraction of {str(fraction)[:40]}; expected a number from 0 to 1")
+            raise ValueError(f"returned a tumour_fraction of {str(fraction)[:40]}; expected a number from 0 to 1")
         size = _size(mask, MASK, 8)
         for name, found in ((MASK, size), (PROBABILITY, _size(probability, PROBABILITY, 16))):
             if found != (shape or size):
-                raise ValueError(f"answers a {name} of {found[0]} x {found[1]} pixels; expected {(shape or size)[0]} x "
-                                 f"{(shape or size)[1]}, as the image has")  # fmt: skip
+                raise ValueError(f"returned a {name} of {found[0]} x {found[1]} pixels; expected {(shape or size)[0]} "
+                                 f"x {(shape or size)[1]}, as the image has")  # fmt: skip
         levels = np.setdiff1d(_pixels(mask, MASK), (0, 255))
         if levels.size:
-            raise ValueError(f"answers a {MASK} with grey levels such as {levels[0]}; expected 0 and 255")
+            raise ValueError(f"returned a {MASK} with grey levels such as {levels[0]}; expected 0 and 255")
         _pixels(probability, PROBABILITY)
     except ValueError as error:
         return str(error)
@@ -98,13 +98,13 @@ def _checked(mask: Any, probability: Any, fraction: Any, shape: Shape | None) ->
 def _size(png: Any, name: str, depth: int) -> Shape:
     """Read rows and columns from a PNG's header, to check them before decompression."""
     if not isinstance(png, bytes) or not png.startswith(_PNG) or png[12:16] != b"IHDR" or len(png) < 33:
-        raise ValueError(f"answers a {name} that is not a PNG")
+        raise ValueError(f"returned a {name} that is not a PNG")
     if not png.endswith(_LAST_CHUNK):
-        raise ValueError(f"answers a {name} that is damaged (truncated)")
+        raise ValueError(f"returned a {name} that is damaged (truncated)")
     width, height, found, colours = struct.unpack(">IIBB", png[16:26])
     if (found, colours) != (depth, _GREY):
-        raise ValueError(f"answers a {name} of {found} bits, {_COLOUR_TYPES.get(colours, 'unknown')}; expected {depth} "
-                         "bits, grey")  # fmt: skip
+        raise ValueError(f"returned a {name} of {found} bits, {_COLOUR_TYPES.get(colours, 'unknown')}; expected "
+                         f"{depth} bits, grey")  # fmt: skip
     return height, width
 
 
@@ -114,4 +114,4 @@ def _pixels(png: bytes, name: str) -> np.ndarray:
         with Image.open(io.BytesIO(png), formats=["PNG"]) as image:
             return np.asarray(image)
     except Exception as error:  # damage makes Pillow raise errors of many types
-        raise ValueError(f"answers a {name} that is damaged ({type(error).__name__})") from None
+        raise ValueError(f"returned a {name} that is damaged ({type(error).__name__})") from None

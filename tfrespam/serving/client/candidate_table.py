@@ -22,10 +22,10 @@ def listed(table: Any, count: int, source: str) -> list[tuple[Candidate, ...]]:
     if count and rows.size == 0 and len(rows) == count:
         return [()] * count  # in JSON, empty lists do not show the length of the last axis
     if rows.dtype.kind != "f" or rows.ndim != 3 or rows.shape[::2] != (count, COLUMNS):
-        raise WrongAnswerError(f"{source} answers candidates of the shape {rows.shape}; expected ({count}, K, "
+        raise WrongAnswerError(f"{source} returned candidates of the shape {rows.shape}; expected ({count}, K, "
                                f"{COLUMNS})")  # fmt: skip
     if not (np.isfinite(rows).all() and (rows >= 0).all() and (rows[..., 4] <= 1).all()):
-        raise WrongAnswerError(f"{source} answers candidates with values that are not boxes, scores and areas")
+        raise WrongAnswerError(f"{source} returned candidates with values that are not boxes, scores and areas")
     return [tuple(_candidate(row) for row in film if row[4] > 0) for film in rows]
 
 

@@ -50,10 +50,10 @@ class Client:
         model: The model's name on the server.
         version: Number of the version to use, instead of the newest.
         label: Label of the version to use.
-        timeout: Seconds within which the complete answer to a request must arrive; later it is not sent again.
+        timeout: Seconds within which the complete answer must arrive; after a timeout the request is not sent again.
         patience: Seconds during which a request is sent again while the server cannot be reached, with growing pauses
-            (default: 60), and ten times that while the server reports that it is busy; a warning is logged when
-            that begins. After a request that waited in vain, others are sent only once until the server answers.
+            (default: 60), and ten times that while it reports that it is busy; a warning is logged at the start. After
+            one request has failed for so long, others are sent only once until the server answers.
         concurrency: Number of simultaneous requests in `stream`.
         ca: File with the certificates to trust (PEM), if the server's is not signed by a public authority.
         certificate: File with the client's certificate (PEM), if the server requires one.
@@ -98,7 +98,7 @@ class Client:
         return self._segment("predict_bytes", images)
 
     def predict_film(self, films: Sequence[bytes]) -> list[Segmentation]:
-        """Segment whole films as `predict_bytes` does images; the graph scans them."""
+        """Segment whole films, PNG or JPEG, in one request; the graph scans them. Raises as `predict_bytes`."""
         return self._segment("predict_film", films)
 
     def predict_file(self, file: str | Path) -> Segmentation:
@@ -194,7 +194,7 @@ class Client:
                                          f"{', '.join(sorted(known))}") from None  # fmt: skip
 
     def _ask(self, title: str, ask: Callable[[Call], Answer], limit: int | None = None) -> Answer:
-        """Return the answer of `ask`, repeated while the server is away or busy; each attempt is logged with its id."""
+        """Return the answer of `ask`, repeated while the server is unreachable or busy; log each attempt by its id."""
         def attempt() -> Answer:
             call = Call.new(self._timeout) if limit is None else Call.new(self._timeout, limit)
             started = time.monotonic()

@@ -127,5 +127,5 @@ def _explained(kind: type[ServingError], message: str) -> str:
     if kind is not CredentialsError:
         return message
     if _OUR_REFUSAL.search(message):
-        return f"this side does not trust the server's certificate (`ca` names the file to trust): {message}"
-    return f"the server refused this side's certificate or token (`certificate`, `key`, `token_file`): {message}"
+        return f"the client does not trust the server's certificate (`ca` names the file to trust): {message}"
+    return f"the server refused the client's certificate or token (`certificate`, `key`, `token_file`): {message}"

@@ -60,7 +60,7 @@ def ask(method: Callable, request, call: Call, credentials: Credentials, address
 def _explained(details: str, debug: str) -> str:
     """Add which side rejected a message that is too large, and the TLS error, which gRPC reports separately."""
     if "message larger than max" in details:
-        end = "this side refused an answer" if "CLIENT" in details or "CLIENT" in debug else "the server refused"
+        end = "the client refused an answer" if "CLIENT" in details or "CLIENT" in debug else "the server refused"
         return f"{end}: {details}"
     for reason in ("CERTIFICATE_VERIFY_FAILED", "CERTIFICATE_REQUIRED", "UNKNOWN_CA"):
         if reason in debug and reason not in details:

@@ -103,7 +103,7 @@ class GrpcTransport:
             if tensor.dtype != tf.string.as_datatype_enum and size * tf.as_dtype(tensor.dtype).size > limit:
                 raise ValueError(f"{size} numbers")
             if tensor.dtype == tf.string.as_datatype_enum and size != len(tensor.string_val):
-                raise ValueError(f"{len(tensor.string_val)} strings in a shape for {size}")
+                raise ValueError(f"{len(tensor.string_val)} strings; its shape requires {size}")
             array = tf.make_ndarray(tensor)
         except (TypeError, ValueError) as error:
             raise WrongAnswerError(f"{self._address}: the answer's {name} cannot be decoded ({error})") from None

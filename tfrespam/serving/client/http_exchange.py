@@ -74,11 +74,11 @@ class Exchange:
 
     def _check(self, reply: urllib3.BaseHTTPResponse) -> None:
         if 300 <= reply.status < 400:
-            raise self._failed("UNKNOWN", "this side refused to follow a redirect to "
+            raise self._failed("UNKNOWN", "the client refused to follow a redirect to "
                                f"{reply.headers.get('Location', 'nowhere')}: images are sent only to the given "
                                "server")  # fmt: skip
         if (coding := reply.headers.get("Content-Encoding", "identity").lower()) != "identity":
-            raise self._failed("DATA_LOSS", f"this side refused a compressed answer ({coding}): it "
+            raise self._failed("DATA_LOSS", f"the client refused a compressed answer ({coding}): it "
                                "requested none")  # fmt: skip
 
     def _body(self, reply: urllib3.BaseHTTPResponse, end: float, limit: int) -> Iterator[bytes]:
@@ -89,7 +89,7 @@ class Exchange:
                 chunk = reply.read1(_CHUNK)
                 size += len(chunk)
                 if max(size, int(reply.headers.get("Content-Length") or 0)) > limit:
-                    raise self._failed("RESOURCE_EXHAUSTED", f"this side refused an answer that is larger than max: "
+                    raise self._failed("RESOURCE_EXHAUSTED", "the client refused an answer that is larger than max: "
                                        f"{limit} bytes")  # fmt: skip
                 if not chunk:
                     break

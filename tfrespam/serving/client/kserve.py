@@ -69,7 +69,7 @@ class KserveTransport:
         answer = self._ask(self._stub.ModelInfer, request, call)
         raw = list(answer.raw_output_contents) or [None] * len(answer.outputs)
         if len(raw) != len(answer.outputs):
-            raise self._wrong(f"{len(answer.outputs)} outputs with the content of {len(raw)}")
+            raise self._wrong(f"the answer describes {len(answer.outputs)} outputs, but contains data of {len(raw)}")
         return {output.name: self._decoded(output, data, call.limit)
                 for output, data in zip(answer.outputs, raw, strict=True)}  # fmt: skip
 
@@ -120,7 +120,7 @@ class KserveTransport:
             if output.datatype == "BYTES":
                 values = _strings(raw) if raw is not None else list(output.contents.bytes_contents)
                 if len(values) != size:
-                    raise ValueError(f"{len(values)} strings in a shape for {size}")
+                    raise ValueError(f"{len(values)} strings; its shape requires {size}")
                 return values
             if output.datatype != "FP32" or not 0 <= 4 * size <= limit:
                 raise ValueError(f"{output.datatype} {list(output.shape)[:8]}")

@@ -1,4 +1,4 @@
-"""Repeat requests while a server is away or busy, with growing pauses that differ between clients."""
+"""Repeat requests while a server is unreachable or busy, with growing pauses that differ between clients."""
 
 import logging
 import random
@@ -16,9 +16,9 @@ Answer = TypeVar("Answer")
 
 
 class Retry:
-    """Repeat a request while the server is away or busy; thread-safe.
+    """Repeat a request while the server is unreachable or busy; thread-safe.
 
-    After one request that waited in vain for a server that is away, the others are sent only once until it answers
+    Once a request has waited `patience` seconds for an unreachable server, others are sent only once until it answers
     again. This does not apply to a busy server, which answers other requests.
 
     Args:
@@ -30,7 +30,7 @@ class Retry:
         self._patience = patience
         self._warned = threading.Event()  # set from the first repeated request until one is answered
         self._warned_busy = threading.Event()  # never cleared: a busy server rejects one request and answers the next
-        self._gone = threading.Event()  # set while the server has been away for longer than `patience`
+        self._gone = threading.Event()  # set while the server has been unreachable for over `patience`
 
     def __call__(self, ask: Callable[[], Answer]) -> Answer:
         """Call `ask`, again only while it raises ServerUnavailableError, and return its answer."""

@@ -81,8 +81,7 @@ def side_of(source: Dataset):
 
 
 def _tracked(source: Dataset, algorithm: Algorithm, pixels: np.ndarray, number: int) -> dict[str, str]:
-    """Return label, tracking ID and UID of mass `number`, by its pixels; of probabilities, which show no mass, a label.
-    """
+    """Return label, tracking ID and UID, derived from the pixels, of mass `number`; for probabilities only a label."""
     if pixels.dtype == np.float32:
         return {"segment_label": "Breast mass"}
     name, shape = f"Breast mass {number}", np.packbits(pixels == number).tobytes()

@@ -72,7 +72,7 @@ def set_scores(path: str | os.PathLike, rule: CandidateRule) -> None:
 
 
 def _scaled(score: tf.Tensor, slope: tf.Tensor, intercept: tf.Tensor) -> tf.Tensor:
-    """Platt scaling, as `PlattScaling.apply`; as it is with slope 1 and intercept 0, without an error of rounding."""
+    """Apply Platt scaling as `PlattScaling.apply` does; slope 1 and intercept 0 return `score` exactly."""
     inside = tf.clip_by_value(score, EPSILON, 1 - EPSILON)
     scaled = tf.sigmoid(slope * (tf.math.log(inside) - tf.math.log(1 - inside)) + intercept)
     return tf.where(tf.logical_and(tf.equal(slope, 1), tf.equal(intercept, 0)), score, scaled)

@@ -192,7 +192,7 @@ def _found(detection: Mapping[str, Any] | None) -> str:
     """Return the table of masses found on whole films, "" for crops."""
     if not detection:
         return ""
-    rows = [(f"found at {rate.removeprefix('fp_')} false positives a film, IoU ≥ {criterion}", cell)
+    rows = [(f"found at {rate.removeprefix('fp_')} false positives per film, IoU ≥ {criterion}", cell)
             for criterion in ("0.1", "0.5")
             for rate, cell in detection[f"iou_{criterion}"]["sensitivity"].items()]  # fmt: skip
     rows += [(f"AP50, {kind}", detection[f"ap50_{key}"]) for kind, key in (("masks", "mask"), ("boxes", "box"))
@@ -214,8 +214,8 @@ def _number(value: float | None) -> str:
 
 def _ethics() -> str:
     return ("The model was trained on images of patients, under the licence of the data set; they cannot be asked "
-            "again. The weights contain no image, and the metadata contains hashes instead of patients. A mask that "
-            "looks precise suggests more accuracy than the scores above may justify.")  # fmt: skip
+            "for consent again. The weights contain no image, and the metadata contains hashes of patients. A mask "
+            "that looks precise suggests more accuracy than the scores above may justify.")  # fmt: skip
 
 
 def _caveats(known: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ OCCUPIED = 0.02  # lowest share of a tile inside `interest`
 
 
 def length(share: float, side: int) -> int:
-    """Return the image side in pixels of which a tile covers about `share`: whole steps, at least one tile."""
+    """Return the image side in pixels: side / share, rounded to a multiple of side / STEPS, at least `side`."""
     return side // STEPS * max(round(STEPS / share), STEPS)
 
 

@@ -82,7 +82,7 @@ def core(probability: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 def _inside(square: crop.Box, shape: tuple[int, int], seen: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Return the part of `square` inside the film, as slices, and the part of `seen`, its content, there."""
+    """Return the film's slices under `square`, and the part of `seen`, the square's content, in them."""
     y0, x0, y1, x1 = square
     top, left, bottom, right = max(y0, 0), max(x0, 0), min(y1, shape[0]), min(x1, shape[1])
     place = slice(top, bottom), slice(left, right)

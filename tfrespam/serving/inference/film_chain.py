@@ -81,9 +81,9 @@ def candidates_of(answer: Segmentation, probability: np.ndarray, metadata: dict[
                   ) -> tuple[np.ndarray, list[Candidate]]:  # fmt: skip
     """Return labels (H, W) and candidates of a segmented film.
 
-    They follow from the model's rule, of which a `threshold` keeps only the scaling of scores; without a rule, from
-    `threshold` or the model's threshold on films. If the metadata is not available, as with a server, they are the
-    candidates or the connected components of the returned mask.
+    They follow the model's rule (with a `threshold`, only its score scaling), else `threshold`, else the model's film
+    threshold. Without metadata, as with a server: the candidates it returned, else the components of its mask. `every`
+    adds candidates below the model's operating point.
     """
     if stored := metadata.get("candidates"):
         rule = CandidateRule.of(stored)

@@ -165,10 +165,13 @@ def is_saved_model(path: Path) -> bool:
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read metadata.json of an export; {} for a SavedModel of other software. Raises UserError."""
     try:
-        return dict(json.loads((path / METADATA).read_text(encoding="utf-8")))
+        known = json.loads((path / METADATA).read_text(encoding="utf-8"))
+        if not isinstance(known, dict):
+            raise ValueError(f"an object was expected, not {type(known).__name__}")
+        return known
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path / METADATA} cannot be read ({error}). Export the model again") from None
 
 

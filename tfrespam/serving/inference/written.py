@@ -23,7 +23,7 @@ def claim(folder: Path, endings: Mapping[str, Iterable[str]]) -> None:
     """Record that each name of `endings`, with each of its endings, will be written into `folder`.
 
     Raises:
-        UserError: Such a file exists and was not written by an earlier call.
+        UserError: A file to be replaced was not written by an earlier call.
     """
     table = folder / "predictions.csv"
     if table.exists() and not _is_ours(_rows(table)):

@@ -7,7 +7,7 @@ import numpy as np
 from tfrespam.training.run_results import RunResults
 
 OVERLAPS = ("0.1", "0.5")  # lowest IoU of a candidate with the mass that it finds
-ALARMS = ("0.5", "1", "2")  # false positives a film
+ALARMS = ("0.5", "1", "2")  # false positives per film
 
 
 def numbers(runs: Sequence[RunResults]) -> dict[str, float]:

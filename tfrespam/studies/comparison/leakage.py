@@ -1,4 +1,4 @@
-"""Compute the difference of a network's scores between the paper's protocol, which leaks, and an honest one."""
+"""Compute the difference of a network's scores between the paper's protocol, which leaks, and a patient split."""
 
 import numpy as np
 

@@ -36,7 +36,7 @@ def experiment_of(config: Path, arguments: Sequence[str] = (), network: str = ""
     found = [each for each in trainings(comparison) if _is_named(each, named)]
     if len(found) != 1:
         known = "; ".join(map(str, found or trainings(comparison)))
-        raise UserError(f"{config} contains {len(found)} such trainings. Expected one: name `network`, `recipe` and "
+        raise UserError(f"{config}: {len(found)} trainings match. Expected one: name `network`, `recipe` and "
                         f"`protocol`, and `seeds` and `folds` of one entry. Received: {named}. Known: {known}")
     return found[0].experiment
 

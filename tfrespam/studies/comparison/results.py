@@ -176,7 +176,7 @@ def _add_standings(block: Sequence[Row]) -> None:
 
 
 def _add_leakage(made: Sequence[Row]) -> None:
-    """Add the difference between `paper` and an honest protocol to each network's main row of the honest protocol."""
+    """Add the difference between `paper` and a protocol split by patient to each network's main row of the latter."""
     under_paper = {(row.recipe, row.title): row for row in made if row.protocol == "paper" and row.main}
     for row in made:
         paper = under_paper.get((row.recipe, row.title))
@@ -191,7 +191,7 @@ def _add_leakage(made: Sequence[Row]) -> None:
 
 
 def leakage(made: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return Dice and mIoU under `paper` minus those of an honest protocol, for networks trained with both.
+    """Return Dice and mIoU under `paper` minus those of a split by patient, for networks trained with both.
 
     "equal_budget" says whether both used the same number of training images; only then the difference is the cost of
     leakage.

@@ -135,8 +135,8 @@ UNEQUAL_CAPTION = (
     "The numbers of training images are unknown or differ by more than 2 %: these differences include the effect of "
     "the budget and are not a cost of leakage.")
 FOUND_CAPTION = (
-    "Share of the masses found, in per cent, at 0.5, 1 and 2 false positives a film: a candidate finds a mass with an "
-    "IoU of at least 0.1, or 0.5. 95 % interval by resampled patients if there is one run.")
+    "Share of the masses found, in per cent, at 0.5, 1 and 2 false positives per film: a candidate finds a mass with "
+    "an IoU of at least 0.1, or 0.5. 95 % interval by resampled patients if there is one run.")
 COSTS_CAPTION = (
     "Width: factor on all channel counts. FLOPs: forward pass of one image. Training: seconds of a run's epochs, mean "
     "over the runs. Inference: the exported graph, one image at a time, median. Times are of this machine under its "

@@ -207,7 +207,7 @@ class Page:
         Args:
             host: Address on which the server listens.
             port: Port, or None for the next free one.
-            upload_mb: Largest accepted file in MB; all files that were not read yet may have four times as much.
+            upload_mb: Largest accepted file in MB; unread uploads together may have up to four times that.
             hosts: Further host names under which browsers may open the page.
         """
         self.uploads = Uploads(cache_of(self.scratch) / "uploads", 4 * upload_mb * 10**6)

@@ -63,16 +63,16 @@ class Guard:
         """Return why a request is rejected, or ""."""
         host = _name(headers.get("host", ""))
         if host not in self._hosts:
-            return "this page is not known by that name (Host)"
+            return "unknown host name (Host): start the demo with --hosts to allow it"
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2].lower() != headers["host"].lower():
-            return "the request comes from another page (Origin)"
+            return "the request comes from another website (Origin)"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _is_visit(scope, headers):
-            return "the request comes from another page (Sec-Fetch-Site)"
+            return "the request comes from another website (Sec-Fetch-Site)"
         if scope["path"].startswith(REFUSED):
-            return "this page has no such service"
+            return "this Gradio endpoint is disabled"
         file = FILE.search(scope["path"])
-        return "" if file is None or self._may_give_out(file[1]) else "this file is not given out"
+        return "" if file is None or self._may_give_out(file[1]) else "this file is not served"
 
     def _may_give_out(self, name: str) -> bool:
         try:
@@ -83,11 +83,11 @@ class Guard:
 
     async def _upload(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         if not headers.get("content-length", "").isdecimal():
-            return await _answer(411, "an upload must tell its length", scope, receive, send)
+            return await _answer(411, "an upload needs the header Content-Length", scope, receive, send)
         length = int(headers["content-length"])
         if not self._uploads.reserve(length):
             LOGGER.warning("refused an upload of %d bytes: the limit of all uploads together", length)
-            return await _answer(413, "too much has been uploaded: try again in a minute", scope, receive, send)
+            return await _answer(413, "the uploads exceed their limit: retry in two minutes", scope, receive, send)
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
                 await self._app(scope, receive, _Hardened(send, scope["path"]))

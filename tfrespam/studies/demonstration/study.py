@@ -102,7 +102,7 @@ class Study:
 
     def algorithm(self, model: ExportedModel, finder: ExportedModel | None, threshold: float) -> Algorithm:
         """Return the description, for DICOM objects, of the networks that `segmented` used."""
-        chain = self._chain(model, finder)
+        chain = self._chain(model, finder) if self.labels is not None else None  # None: a box or a crop was segmented
         if chain is None:
             return algorithms(FilmChain(model), "tfrespam", threshold)["image"]
         return algorithms(chain, "tfrespam", None)["film"]  # `threshold` is that of the scores

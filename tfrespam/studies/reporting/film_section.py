@@ -62,7 +62,7 @@ def _scores(summary: Mapping[str, Any], detection: Mapping[str, Any]) -> list[tu
 
 
 def _point(detection: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The operating point: its score, and what it gives at each IoU."""
+    """Return the operating point: its score, the films it was chosen on, and the results at each IoU; or None."""
     point = detection.get("operating_point")
     if not point:
         return None
@@ -72,7 +72,7 @@ def _point(detection: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _groups(rows: list[dict[str, str]]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
-    """Title of each group, and of each value its masses, share found at each rate, and false positives a film."""
+    """Return by group title the cells of each value: masses, share found at each rate, false positives per film."""
     by_value: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     for row in rows:
         if row["iou"] == IOUS[0]:

@@ -54,15 +54,15 @@ def train(experiment: Experiment, packed: Packed, folder: Path, minutes: float,
     for split, audit in audits.items():
         protocols.refuse_leaks(audit, data.protocol, split)
     rows = {split: Rows(packed.image_index[chosen], packed.transforms[chosen]) for split, chosen in splits.items()}
-    check_same_data(folder, packed.about["digests"] | {"settings_sha256": _digest(experiment)},
-                    "Name another folder, or remove that one to train again", "examples or settings")  # fmt: skip
-    _write_config(experiment, folder)
     batch = experiment.training.batch_size
     steps = len(rows["train"].image_index) // batch
     if not steps:
         raise UserError(f"`training.batch_size` {batch} is more than the {len(rows['train'].image_index)} training "
                         "examples. Make it smaller or prepare more")  # fmt: skip
     learner = compiled(experiment, packed, steps)
+    check_same_data(folder, packed.about["digests"] | {"settings_sha256": _digest(experiment)},
+                    "Name another folder, or remove that one to train again", "examples or settings")  # fmt: skip
+    _write_config(experiment, folder)
     augment = None if data.protocol == "paper" else experiment.augment
     loop = Loop(learner, rows["train"], rows["validation"], augment, experiment, folder / "state", log)
     if loop.history:
@@ -105,12 +105,14 @@ def check(experiment: Experiment, packed: Packed) -> None:
                         "experiments/pack_arrays.py")
     if bool(factor) != (packed.wider is not None) or (
             factor and packed.wider[0].shape[1] != round(factor * data.image_size)):  # fmt: skip
-        raise UserError("the file was packed for another `augment.recrop`. Pack it again for this experiment. "
-                        f"Received: {factor:g}")  # fmt: skip
+        held = packed.wider[0].shape[1] if packed.wider else 0
+        raise UserError(f"the packed file does not fit `augment.recrop` {factor:g}. Expected wider crops of "
+                        f"{round(factor * data.image_size)} pixels (0: none). Received: {held}. Pack the data again")
     special = experiment.model.name in DISCRIMINATORS or experiment.training.loss == "box" or data.second != "none"
     if special or experiment.augment.extra:
-        raise UserError("adversarial networks, the loss \"box\", pairs of images and own augmentations can be trained "
-                        "only with: python -m tfrespam.train")  # fmt: skip
+        raise UserError("adversarial networks, the loss \"box\", `data.second` and `augment.extra` can be trained only "
+                        f"with: python -m tfrespam.train. Received: {experiment.model.name}, "
+                        f"{experiment.training.loss}, {data.second}, {experiment.augment.extra}")
 
 
 def compiled(experiment: Experiment, packed: Packed, steps: int) -> Learner:

@@ -41,7 +41,7 @@ class Devices:
             return training.batch_size * self.count
         if training.batch_size % self.count:
             raise UserError(f"`training.batch_size` must be a multiple of the {self.count} devices that share it. "
-                            f"Received: {training.batch_size}. Or set it per device: `training.batch_per` device")
+                            f"Received: {training.batch_size}. Change it, or set `training.batch_per` to device")
         return training.batch_size
 
     def scaled(self, training: TrainingConfig) -> TrainingConfig:

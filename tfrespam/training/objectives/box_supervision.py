@@ -63,7 +63,7 @@ def box_supervised(network: keras.Model, training: TrainingConfig, steps_per_epo
     unknown = [name for name in training.loss_options if name not in PROJECTION + PAIRS]
     if unknown:
         known = ", ".join(PROJECTION + PAIRS)
-        raise UserError(f"Options of `training.loss` box: {known}. Received: {', '.join(unknown)}")
+        raise UserError(f"Unknown option of `training.loss` box. Expected {known}. Received: {', '.join(unknown)}")
     pairs, side = _selected_options(training, PAIRS), network.input_shape[1]
     check_numbers("`training.loss` box", pairs)
     if (distance := pairs.get("distance", 1)) not in range(1, side):

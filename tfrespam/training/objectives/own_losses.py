@@ -22,7 +22,7 @@ def make_loss(name: str, options: Mapping[str, Any]) -> keras.losses.Loss:
 
     Raises:
         ValueError: Unknown name, or an option that the loss does not take.
-        UserError: An own class that cannot be imported or created, or is not a `keras.losses.Loss`.
+        UserError: The user's class cannot be imported or created, or is not a `keras.losses.Loss`.
     """
     own = None if name in loss_names() else own_parts.find(name, ENTRY_POINTS, "`training.loss`")
     if own is None:

@@ -25,8 +25,8 @@ def draw_reliability(figure: Figure, counts: ProbabilityCounts, what: str = "pix
     Args:
         figure: Figure to draw on.
         counts: Histogram of pixels, or of candidates.
-        what: What is counted, for the labels.
-        value: What it is sorted by, for the labels.
+        what: Unit of the counts in the labels, "pixels" (logarithmic lower plot) or "candidates".
+        value: Label of the horizontal axis, such as "probability" or "score".
     """
     probability, frequency, pixels = counts.reliability()
     share = pixels / max(pixels.sum(), 1)

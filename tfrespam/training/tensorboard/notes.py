@@ -25,8 +25,8 @@ LAYOUT = {  # category -> chart title -> tags in that chart
 }  # fmt: skip
 FILM_LAYOUT = {
     "Whole films": {
-        "Share of the masses found at 0.25, 0.5, 1 and 2 false positives a film": [f"detection/found_at_fp_{rate:g}"
-                                                                                   for rate in RATES],
+        "Share of the masses found at 0.25, 0.5, 1 and 2 false positives per film": [f"detection/found_at_fp_{rate:g}"
+                                                                                     for rate in RATES],
         "AP50 of masks and of boxes": ["detection/ap50_mask", "detection/ap50_box"],
         "Expected calibration error of the scores": ["detection/expected_calibration_error"]},
 }  # fmt: skip

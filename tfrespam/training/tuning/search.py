@@ -58,7 +58,8 @@ class Trial(keras_tuner.HyperModel):
         self.splits = inner_splits(self.experiment, self.prepared)
         self.steps = int(self.splits["train"].sum()) // self.experiment.training.batch_size
         check_joined_steps(self.steps, self.experiment.training)
-        self._check_leaks()
+        if searched:  # not again for the unchanged experiment
+            self._check_leaks()
 
     def _check_leaks(self) -> None:
         """Warn if the initial weights were trained on patients on whom trials are evaluated."""
