@@ -114,7 +114,7 @@ def test_single_images_and_onnx_are_rejected_for_pairs(paired, home, tmp_path):
 @pytest.mark.parametrize(("settings", "message"), [
     ({"data__second": "view"}, "need each other. Received: view with tiny"),
     ({"model__name": "multi_input"}, "need each other. Received: none with multi_input"),
-    ({"data__second": "view", "model__name": "multi_input", "data__protocol": "paper"}, "honest protocol"),
+    ({"data__second": "view", "model__name": "multi_input", "data__protocol": "paper"}, "a protocol other than paper"),
     ({"data__second": "view", "model__name": "multi_input", "augment__recrop": 1.5}, "`augment.recrop` 0"),
 ])  # fmt: skip
 def test_settings_without_valid_pairs_are_rejected(home, tmp_path, settings, message):

@@ -75,7 +75,7 @@ def _check_recrop(experiment: Experiment) -> None:
         raise UserError("`augment.shift` must be 0 with `augment.recrop`, which shifts as the crop policy does. "
                         f"Received: {augment.shift}")  # fmt: skip
     if augment.recrop and (data.view != "roi" or data.protocol == "paper"):
-        raise UserError("`augment.recrop` needs `data.view` roi and an honest protocol: it cuts crops anew. "
+        raise UserError("`augment.recrop` needs `data.view` roi and a protocol other than paper: it cuts crops anew. "
                         f"Received: {data.view}, {data.protocol}")  # fmt: skip
     for name in ("context_range", "off_centre", "crop_shape"):
         if not augment.recrop and (value := getattr(augment, name)) != getattr(AugmentConfig(), name):
@@ -90,9 +90,10 @@ def _check_boxes(experiment: Experiment) -> None:
     """Boxes of a mass turned by every angle are its convex hull: that would be more than its box."""
     angle, protocol = experiment.augment.rotation_degrees, experiment.data.protocol
     if experiment.training.loss in BOX_LOSSES and (angle or protocol == "paper"):
-        raise UserError(f"`training.loss` {experiment.training.loss} needs `augment.rotation_degrees` 0 and an honest "
-                        "protocol: the box around a turned mask tells more of its outline than the mask's own box. "
-                        f"Flips and quarter turns are fine. Received: {angle} degrees, {protocol}")
+        raise UserError(f"`training.loss` {experiment.training.loss} needs `augment.rotation_degrees` 0 and a "
+                        "protocol other than paper: the box around a rotated mask contains more information on its "
+                        "outline than the mask's own box. Flips and quarter turns are possible. Received: "
+                        f"{angle} degrees, {protocol}")
 
 
 def _check_frame(experiment: Experiment) -> None:
@@ -100,8 +101,9 @@ def _check_frame(experiment: Experiment) -> None:
     if data.image_width in (0, data.image_size):
         return
     if data.view != "film" or data.protocol == "paper" or experiment.augment.quarter_turns:
-        raise UserError("`data.image_width` needs `data.view` film, an honest protocol, and `augment.quarter_turns` "
-                        "false: crops are square, and an oblong image turned by 90 degrees is another shape. Received: "
+        raise UserError("`data.image_width` needs `data.view` film, a protocol other than paper, and "
+                        "`augment.quarter_turns` false: crops are square, and an oblong image rotated by 90 degrees has "
+                        "another shape. Received: "
                         f"{data.view}, {data.protocol}, {str(experiment.augment.quarter_turns).lower()}")
 
 
@@ -111,8 +113,8 @@ def _check_second(experiment: Experiment) -> None:
         raise UserError("`data.second` view or contrast and `model.name` multi_input need each other. "
                         f"Received: {second} with {model}")
     if second != "none" and (experiment.augment.recrop or experiment.data.protocol == "paper"):
-        raise UserError("`data.second` needs `augment.recrop` 0 and an honest protocol: only the first image could "
-                        "be cut anew, and the paper's copies are no pairs. Received: "
+        raise UserError("`data.second` needs `augment.recrop` 0 and a protocol other than paper: only the "
+                        "first image could be cut again, and the paper's copies are not pairs. Received: "
                         f"{experiment.augment.recrop:g}, {experiment.data.protocol}")
 
 
