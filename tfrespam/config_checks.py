@@ -102,8 +102,8 @@ def _check_frame(experiment: Experiment) -> None:
         return
     if data.view != "film" or data.protocol == "paper" or experiment.augment.quarter_turns:
         raise UserError("`data.image_width` needs `data.view` film, a protocol other than paper, and "
-                        "`augment.quarter_turns` false: crops are square, and an oblong image rotated by 90 degrees has "
-                        "another shape. Received: "
+                        "`augment.quarter_turns` false: crops are square, and an oblong image rotated by 90 degrees "
+                        "has another shape. Received: "
                         f"{data.view}, {data.protocol}, {str(experiment.augment.quarter_turns).lower()}")
 
 

@@ -102,7 +102,7 @@ def test_invalid_options_and_networks_are_rejected(data_dir, tmp_path, settings,
 @pytest.mark.parametrize("loss", ["box", "projection"])
 def test_rotation_by_small_angles_is_rejected(data_dir, tmp_path, loss):
     turned = tiny.experiment(tmp_path, data_dir, training__loss=loss)
-    with pytest.raises(UserError, match="rotation_degrees` 0.*Flips and quarter turns are fine.*Received: 10.0"):
+    with pytest.raises(UserError, match="rotation_degrees` 0.*Flips and quarter turns are possible.*Received: 10.0"):
         check(turned)
     check(tiny.experiment(tmp_path, data_dir, training__loss=loss, augment__rotation_degrees=0.0,
                           augment__quarter_turns=True))  # fmt: skip
