@@ -56,8 +56,8 @@ def negative(pixels: np.ndarray) -> Literal["no", "perhaps", "yes"]:
 
 
 def inverted(pixels: np.ndarray) -> np.ndarray:
-    """Invert `pixels` (H, W), unsigned: the darkest grey becomes the brightest and vice versa."""
-    return (pixels.max() - pixels) + pixels.min()
+    """Invert `pixels` (H, W), unsigned: the brightest grey, a negative's background, becomes 0."""
+    return pixels.max() - pixels
 
 
 def _cells(pixels: np.ndarray) -> np.ndarray:
