@@ -181,8 +181,9 @@ def on_accelerator() -> bool:
 
 
 def _digest(experiment: Experiment) -> str:
-    """Return a hash of all settings but the precision, which "auto" chooses by device."""
-    same = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, precision="float32"))
+    """Return a hash of all settings but the precision, which "auto" chooses by device, and the number of epochs."""
+    training = dataclasses.replace(experiment.training, precision="float32", epochs=1)
+    same = dataclasses.replace(experiment, training=training)
     return hashlib.sha256(json.dumps(identity(same), sort_keys=True, default=str).encode()).hexdigest()
 
 
