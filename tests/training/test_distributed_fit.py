@@ -67,7 +67,7 @@ def test_training_wrappers_work_on_several_devices(data_dir, tmp_path, settings)
     folders = [run(tiny.experiment(tmp_path / name, data_dir, **STEADY, **settings, **place))
                for name, place in (("alone", {}), ("two", KINDS["mirrored"][0]))]  # fmt: skip
     for found, expected in zip(history(folders[1]), history(folders[0]), strict=True):
-        assert found == pytest.approx(expected, abs=1e-5)
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)  # two images: rounding shows
 
 
 def test_a_discriminator_is_rejected_on_several_devices(tmp_path):
