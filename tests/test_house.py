@@ -54,7 +54,7 @@ def names_used_twice() -> list[str]:
 CHECKS = {  # name -> (what is counted, bound)
     "files over 300 lines": (long_files, 0),
     "import circles": (circles, 0),
-    "imports of own modules inside functions": (late_imports, 24),
+    "imports of own modules inside functions": (late_imports, 23),
     "modules without a test file of their name": (untested_modules, 1),
     "file names used twice": (names_used_twice, 0),
 }

@@ -4,7 +4,6 @@ A model has no place for them that survives `keras.Model` and `fit`, so they are
 """
 
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfrespam.core.console import log
@@ -16,11 +15,9 @@ if TYPE_CHECKING:
 _KNOWN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # model -> its `protocols.Identities`, None if unknown
 
 
-def remembered(model: "keras.Model", path: str | Path) -> "keras.Model":
-    """Record the training data of the export or .keras file at `path` for `model`; return the model."""
-    from tfrespam.training.initial_weights import trained_before
-
-    _KNOWN[model] = trained_before(path)
+def remembered(model: "keras.Model", trained_on: dict[str, Any] | None) -> "keras.Model":
+    """Record the identities of the examples that trained `model`, None if unknown; return the model."""
+    _KNOWN[model] = trained_on
     return model
 
 

@@ -43,11 +43,17 @@ class Scores:
 class _InMemory:
     """Keras model with the interface of `ExportedModel` that `Evaluation` uses."""
 
-    def __init__(self, model: "keras.Model", data: "Data"):
+    def __init__(self, model: "keras.Model"):
         from tfrespam.models.blocks import without_sides
 
         self.model = without_sides(model)
-        self.metadata: dict[str, Any] = {"model": model.name, "parameters": model.count_params(), **_assumed(data)}
+        self.metadata: dict[str, Any] = {"model": model.name, "parameters": model.count_params()}
+
+    def assume(self, view: str) -> None:
+        """Assume that the model was trained on images like those it is evaluated on: crops, or whole films."""
+        self.metadata["data"] = {"view": view}
+        if view == "film":
+            self.metadata["candidates"] = dataclasses.asdict(FILM_RULE)  # as an export of the model has it
 
     def predict_images(self, images: np.ndarray) -> np.ndarray:
         return np.asarray(self.model.predict_on_batch(images), np.float32)
@@ -75,13 +81,15 @@ def evaluate(model: "Model", data: "Data", *, protocol: Protocol | None = None, 
             although the protocol excludes that.
     """
     check_threshold(threshold)
-    network: Any = _network(model, data)
+    network: Any = _network(model)
     if isinstance(data, tuple):
         if output is not None:
             raise UserError("`output` needs a prepared data set, because its files list lesions and patients. "
                             "Received: arrays")  # fmt: skip
         return _of_arrays(network, *data, threshold=threshold)
     prepared, config, split = _examples(data, network.metadata, protocol, fold, split)
+    if isinstance(network, _InMemory):
+        network.assume(prepared.facts["view"])
     evaluation = Evaluation(network, prepared, config, split, threshold)
     results = evaluation.compute()
     if output is not None:
@@ -91,20 +99,10 @@ def evaluate(model: "Model", data: "Data", *, protocol: Protocol | None = None, 
     return Scores(_means(results.summary["metrics"]), results.rows, results.summary)
 
 
-def _network(model: "Model", data: "Data") -> Any:
+def _network(model: "Model") -> Any:
     if isinstance(model, str | Path):
         model = load_model(model)
-    return model.exported if isinstance(model, Segmenter) else _InMemory(model, data)
-
-
-def _assumed(data: "Data") -> dict[str, Any]:
-    """Assume that a model in memory was trained on images like those it is evaluated on: crops, or whole films."""
-    if isinstance(data, tuple):
-        return {}
-    prepared = data.prepared if isinstance(data, Examples) else data if isinstance(data, Prepared) else load(data)
-    view = prepared.facts["view"]
-    rule = {"candidates": dataclasses.asdict(FILM_RULE)} if view == "film" else {}  # as an export of the model has it
-    return {"data": {"view": view}, **rule}
+    return model.exported if isinstance(model, Segmenter) else _InMemory(model)
 
 
 def _examples(data: Any, metadata: Mapping[str, Any], protocol: Protocol | None, fold: int | None,

@@ -9,7 +9,7 @@ from tfrespam.api import earlier_training
 from tfrespam.core import runtime
 from tfrespam.core.errors import UserError
 from tfrespam.serving.inference import saved_model
-from tfrespam.serving.inference.saved_model import ExportedModel, check_threshold, network_file
+from tfrespam.serving.inference.saved_model import ExportedModel, check_threshold
 
 if TYPE_CHECKING:
     import keras
@@ -82,9 +82,9 @@ def load_model(path: str | Path, *, trainable: bool = False) -> "Segmenter | ker
         UserError: No valid export, or (`trainable`) one without model.keras, such as saved_models/films.
     """
     if trainable:
-        from tfrespam.models.stored import load_network
+        from tfrespam.training.initial_weights import load_trained
 
-        return earlier_training.remembered(load_network(network_file(path)), path)
+        return earlier_training.remembered(*load_trained(path))
     runtime.load_tensorflow()
     return Segmenter(saved_model.load(path))
 

@@ -247,12 +247,17 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
 def read_json(path: str | os.PathLike, advice: str) -> dict[str, Any]:
     """Read a JSON object that `write_json` wrote. Raises UserError, which ends with `advice`, for a damaged file."""
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(value, dict):
-            raise ValueError(f"an object was expected, not {type(value).__name__}")
-        return value
+        return json_object(path)
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}). {advice}") from None
+
+
+def json_object(path: str | os.PathLike) -> dict[str, Any]:
+    """Read a JSON object. Raises OSError or ValueError for an unreadable file or another value."""
+    value = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError(f"an object was expected, not {type(value).__name__}")
+    return value
 
 
 def write_csv(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]], fields: Sequence[str] | None = None) -> None:

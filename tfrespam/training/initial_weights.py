@@ -57,6 +57,12 @@ def _report(file: Path, new: list, count: int, left: int) -> None:
         log.info(f"weights of that network that were not used: {left}")
 
 
+def load_trained(path: str | Path) -> tuple[keras.Model, dict[str, Any] | None]:
+    """Load the network of an export or a .keras file; return it and the identities of its training (`trained_before`).
+    """
+    return load_network(network_file(path)), trained_before(path)
+
+
 def trained_before(path: str | Path) -> dict[str, Any] | None:
     """Return the identities (`protocols.identities`) of the examples that trained the weights; None if unknown."""
     folder = network_file(path).parent

@@ -137,6 +137,8 @@ class TrainingRun:
         table, chosen, protocol = self.prepared.table, self.splits[split], self.experiment.data.protocol
         own = protocols.leak_audit(table, chosen, protocols.identities(table, self.splits["train"]))
         protocols.refuse_leaks(own, protocol, split)
+        if not self.trained_before:
+            return own
         audit = protocols.leak_audit(table, chosen, self.trained_on)
         if protocols.is_honest(protocol, split) and any(audit.values()):
             raise UserError(f"`training.initial_weights`: {self.experiment.training.initial_weights} was trained on "

@@ -1,7 +1,6 @@
 """Find and run exported models."""
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from tfrespam.core.errors import UserError, first_line
 from tfrespam.core.faults import outside_fault
+from tfrespam.core.files import json_object
 from tfrespam.evaluation.candidates import Candidate
 
 METADATA = "metadata.json"
@@ -165,10 +165,7 @@ def is_saved_model(path: Path) -> bool:
 def read_metadata(path: Path) -> dict[str, Any]:
     """Read metadata.json of an export; {} for a SavedModel of other software. Raises UserError."""
     try:
-        known = json.loads((path / METADATA).read_text(encoding="utf-8"))
-        if not isinstance(known, dict):
-            raise ValueError(f"an object was expected, not {type(known).__name__}")
-        return known
+        return json_object(path / METADATA)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -8,10 +8,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import cv2
 import gradio as gr
 from starlette.middleware import Middleware
 
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import alone
 from tfrespam.serving.inference.jobs import trained_on
@@ -167,7 +167,7 @@ class Page:
     def _shown(self, study: Study, threshold: float):
         rows = "\n".join(f"| {name} | {value} |" for name, value in study.measures(threshold))
         path = self._scratch_file(f"{study.name}_mask.png")
-        path.write_bytes(cv2.imencode(".png", study.mask(threshold).astype("uint8") * 255)[1].tobytes())
+        path.write_bytes(png.encode(study.mask(threshold).astype("uint8") * 255))
         return (study.drawn(threshold), study.heat(), f"| measure | value |\n|---|---|\n{rows}",
                 gr.DownloadButton(value=str(path), visible=True), *self._listed(study, threshold))  # fmt: skip
 
