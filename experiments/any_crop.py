@@ -32,6 +32,7 @@ from tfrespam.data.readers import cbis_ddsm
 from tfrespam.data.readers.image_file import SUFFIXES, read_grey
 from tfrespam.data.readers.records import Film, FilmPixels
 from tfrespam.evaluation import confusion, statistics
+from tfrespam.serving.inference import region
 
 CROP_FILE = "crop file"
 TOLD = "size_told", "margin_told"
@@ -108,14 +109,9 @@ def judge(models: dict, films: Sequence[Film], lesions: set[str], contexts: Sequ
 
 
 def margin_told(model, image: np.ndarray, longest: int) -> np.ndarray:
-    """The mask of `image` (H, W) in [0, 1], shown as the square in its middle at the context of the model's crops."""
-    side = max(round(longest * model.metadata["data"]["context"]), 8)
-    rows, columns = image.shape
-    square = (rows - side) // 2, (columns - side) // 2, (rows - side) // 2 + side, (columns - side) // 2 + side
-    margins = [max(side - each, 0) for each in (rows, rows, columns, columns)]
-    wide = cv2.copyMakeBorder(image, *margins, cv2.BORDER_REFLECT_101)
-    moved = square[0] + margins[0], square[1] + margins[2], square[2] + margins[0], square[3] + margins[2]
-    probability = model.predict_images(crop.cut(wide, moved)[None, ..., None])[0, ..., 0]
+    """The mask of `image` (H, W) in [0, 1], shown at the context of the model's crops, as `predict --context` does."""
+    square = region.recentred(image.shape, max(image.shape) / longest, region.trained_contexts(model.metadata))
+    probability = model.predict_images(region.cut(image, square, mirrored=True)[None, ..., None])[0, ..., 0]
     return confusion.binarise(crop.paste(probability, square, image.shape), model.metadata.get("threshold", 0.5))
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 from tfrespam import cli
 
 GROUPS = {
-    "Images": ("film", "box", "remove_labels"),
+    "Images": ("film", "box", "context", "remove_labels"),
     "Models": ("model", "film_model", "models_dir", "threshold", "batch_size"),
     "A model server instead of models on disk": (
         "server", "served_name", "ca", "certificate", "key", "token_file", "timeout", "keepalive", "proxy"),
@@ -16,7 +16,7 @@ GROUPS = {
 def predict(*inputs: str, output: str, model: str | None = None, film_model: str | None = None,
             models_dir: str = "saved_models", threshold: float | None = None, batch_size: int = 8,
             film: Literal["auto", "always", "never"] = "auto", box: tuple[int, int, int, int] | None = None,
-            server: str | None = None, served_name: str = "tfrespam",
+            context: float | None = None, server: str | None = None, served_name: str = "tfrespam",
             ca: str | None = None, certificate: str | None = None, key: str | None = None,
             token_file: str | None = None, timeout: float = 300.0, keepalive: float | None = None,
             proxy: str | None = None, remove_labels: bool = False, dicom_seg: bool = False,
@@ -46,6 +46,10 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
             are films. The column `region` states the decision.
         box: Y0 X0 Y1 X1 of a box around a mass, in pixels; for a single image. The network segments the square around
             the box, with the margin of its training crops.
+        context: Longest side of each crop divided by the longest side of its mass, if it differs from that of the
+            network's training crops. The network then receives the centred square with its own context: tighter crops
+            are extended by mirroring, wider ones cut, and the mask has the size of the file. Whole films are not
+            affected.
         server: A model server instead of a model on disk: TensorFlow Serving at host:8500, grpcs://host:8500 (gRPC),
             http://host:8501 or https://host:8501 (REST); Triton and others at kserve://host:8001, kserves://host:8001.
         served_name: The model's name on that server.
@@ -71,8 +75,8 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
 
     return_large_blocks()
     prediction.predict_files(inputs, output, model=model, film_model=film_model, models_dir=models_dir,
-                             threshold=threshold, batch_size=batch_size, film=film, box=box, server=server,
-                             served_name=served_name,
+                             threshold=threshold, batch_size=batch_size, film=film, box=box, context=context,
+                             server=server, served_name=served_name,
                              credentials=Credentials(ca, certificate, key, token_file), timeout=timeout,
                              keepalive=keepalive, proxy=proxy, remove_labels=remove_labels, patient_ids=patient_ids,
                              dicom=Wanted(dicom_seg, dicom_probability, dicom_sr))  # fmt: skip

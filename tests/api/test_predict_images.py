@@ -26,3 +26,25 @@ def test_predict_accepts_arrays_and_files_and_writes_only_on_request(exported, i
     (tmp_path / "broken.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="broken.png could not be segmented"):
         tr.predict([tmp_path / "broken.png"], exported)
+
+
+@pytest.mark.parametrize("context", [1.0, 3.2])
+def test_a_known_context_means_the_same_for_arrays_and_files(exported, images, tmp_path, context):
+    import cv2
+
+    from tfrespam.serving.inference import region
+
+    deep = np.rint(images[0] * 65535).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "crop.png"), deep)
+    (array,) = tr.predict(deep, exported, context=context)
+    (file,) = tr.predict(tmp_path / "crop.png", exported, context=context, output=tmp_path / "out")
+    np.testing.assert_allclose(array.probability, file.probability, atol=2 / 65535)
+    written = cv2.imread(str(tmp_path / "out" / "crop_mask.png"), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(written > 0, file.mask)
+    square = region.recentred(deep.shape, context, (1.6, 1.6))
+    shown = tr.predict(region.cut(deep, square, mirrored=True), exported)[0]
+    y0, x0, y1, x1 = (max(square[0], 0), max(square[1], 0), min(square[2], deep.shape[0]), min(square[3], deep.shape[1]))
+    part = shown.probability[y0 - square[0] : y1 - square[0], x0 - square[1] : x1 - square[1]]
+    np.testing.assert_array_equal(array.probability[y0:y1, x0:x1], part)
+    with pytest.raises(UserError, match="`context` must be"):
+        tr.predict(deep, exported, context=0.5)

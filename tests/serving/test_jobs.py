@@ -5,8 +5,10 @@ import pytest
 from tfrespam.core.errors import UserError
 from tfrespam.serving.client.failures import ImageRefusedError, ServerUnavailableError
 from tfrespam.serving.inference import jobs
+from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import Segmentation
 
+AUTO = InputDescription()
 GREYS = np.arange(4096, dtype=np.uint16).reshape(64, 64) * 10
 
 
@@ -34,7 +36,7 @@ def cases(tmp_path):
 
 def test_files_are_sent_as_one_batch(cases):
     network = Echo()
-    done = jobs.segment(cases, network, "auto", None, False)
+    done = jobs.segment(cases, network, AUTO, False)
     assert network.asked == [3] and [case.name for case in done] == ["a", "b", "c"]
     assert all(case.segmentation.mask_png == case.image.encoded and not case.fault for case in done)
 
@@ -43,21 +45,34 @@ def test_one_rejected_image_does_not_affect_the_others(cases):
     jobs.read(cases, False, "auto")
     bad = cases[1].image.encoded
     network = Echo(lambda images: ImageRefusedError("image_bytes[0] too large") if bad in images else None)
-    done = jobs.answer(cases, network, "auto", None)
+    done = jobs.answer(cases, network, AUTO)
     assert [bool(case.segmentation) for case in done] == [True, False, True] and "too large" in done[1].fault
     assert network.asked == [3, 1, 1, 1] and not done[1].undone
 
 
 def test_images_are_undone_if_the_server_is_unavailable(cases):
-    done = jobs.segment(cases, Echo(lambda images: ServerUnavailableError("away")), "auto", None, False)
+    done = jobs.segment(cases, Echo(lambda images: ServerUnavailableError("away")), AUTO, False)
     assert all(case.undone and case.fault == "away" for case in done)
 
 
 def test_a_box_is_cropped_as_a_square_and_pasted_back(cases):
-    (case,) = jobs.segment(cases[:1], Echo(), "auto", (20, 20, 30, 30), False)
+    (case,) = jobs.segment(cases[:1], Echo(), InputDescription(box=(20, 20, 30, 30)), False)
     assert case.region == "box" and case.square == (15, 15, 35, 35)
     found = cv2.imdecode(np.frombuffer(case.segmentation.probability_png, np.uint8), cv2.IMREAD_UNCHANGED)
     assert found.shape == GREYS.shape and not found[:15].any() and not found[:, 35:].any()
+
+
+@pytest.mark.parametrize(("context", "square", "seen"), [
+    (1.0, (-32, -32, 96, 96), slice(None)), (4.0, (16, 16, 48, 48), slice(16, 48)),
+])  # fmt: skip
+def test_a_crop_of_known_context_is_shown_at_that_of_the_training(cases, context, square, seen):
+    """The network was trained at 2.0: a tight crop is extended, a wide one cut, and the result has the file's size."""
+    (case,) = jobs.segment(cases[:1], Echo(), InputDescription(context=context), False)
+    found = cv2.imdecode(np.frombuffer(case.segmentation.probability_png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert case.region == "image" and case.square == square
+    expected = np.zeros_like(GREYS)
+    expected[seen, seen] = (GREYS + ord("a"))[seen, seen]
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_earlier_results_are_not_used_as_inputs(cases, tmp_path):

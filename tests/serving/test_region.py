@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.data.phantom.film import draw_film
 from tfrespam.data.phantom.patient import draw_patient
@@ -29,9 +30,9 @@ def test_around_gives_the_training_crop_without_shift():
 @pytest.mark.parametrize("square", [(5, 10, 25, 30), (-4, -6, 36, 34), (20, 30, 40, 50)])
 def test_a_crop_is_pasted_where_it_was_cut(square):
     picture = np.random.default_rng(0).integers(0, 65536, (30, 40)).astype(np.uint16)
-    data = region.cut(picture, square)
-    part = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    mask = cv2.imencode(".png", np.where(part > 30000, 255, 0).astype(np.uint8))[1].tobytes()
+    part = region.cut(picture, square)
+    data = png.encode(part)
+    mask = png.encode(np.where(part > 30000, 255, 0).astype(np.uint8))
     whole = region.paste(Segmentation(mask, data, 0.5), square, picture.shape)
     pasted = cv2.imdecode(np.frombuffer(whole.probability_png, np.uint8), cv2.IMREAD_UNCHANGED)
     y0, x0, y1, x1 = square
@@ -40,3 +41,34 @@ def test_a_crop_is_pasted_where_it_was_cut(square):
     assert pasted.dtype == np.uint16
     np.testing.assert_array_equal(pasted, np.where(inside, picture, 0))
     assert whole.tumour_fraction == pytest.approx(np.mean(inside & (picture > 30000)))
+
+
+ONE, RANGE = {"data": {"context": 1.6}}, {"data": {"context": 1.6}, "augment": {"context_range": [1.0, 2.4]}}
+
+
+@pytest.mark.parametrize(("shape", "context", "metadata", "square"), [
+    ((100, 80), 1.0, ONE, (-30, -40, 130, 120)),  # a tight crop is extended to 160 pixels
+    ((100, 80), 3.2, ONE, (25, 15, 75, 65)),  # a wide one is cut to 50
+    ((100, 100), 1.6, ONE, (0, 0, 100, 100)),
+    ((100, 100), 1.2, RANGE, (0, 0, 100, 100)),  # a context of the training crops
+    ((100, 100), 4.8, RANGE, (25, 25, 75, 75)),  # the largest of them is 2.4
+    ((10, 10), 20.0, ONE, (1, 1, 9, 9)),  # at least 8 pixels
+])  # fmt: skip
+def test_crops_are_recentred_at_the_context_of_the_training(shape, context, metadata, square):
+    assert region.recentred(shape, context, region.trained_contexts(metadata)) == square
+
+
+@pytest.mark.parametrize("square", [(-3, -2, 9, 10), (2, 1, 5, 4), (-20, -20, 30, 30), (-1, 2, 5, 5)])
+def test_mirrored_margins_are_those_of_opencv(square):
+    image = np.random.default_rng(0).integers(0, 65536, (6, 7)).astype(np.uint16)
+    wide = cv2.copyMakeBorder(image, 40, 40, 40, 40, cv2.BORDER_REFLECT_101)
+    y0, x0, y1, x1 = (side + 40 for side in square)
+    np.testing.assert_array_equal(region.cut(image, square, mirrored=True), wide[y0:y1, x0:x1])
+
+
+@pytest.mark.parametrize("context", [0.5, 21, float("nan"), float("inf")])
+def test_an_impossible_context_is_rejected(context):
+    with pytest.raises(UserError, match="`context` must be the longest side of a crop divided by"):
+        region.InputDescription(context=context)
+    with pytest.raises(UserError, match="give one of `box` and `context`"):
+        region.InputDescription(context=2.0, box=(1, 2, 3, 4))

@@ -11,11 +11,13 @@ import numpy as np
 from tfrespam.api.load_model import Segmenter, grey_batch
 from tfrespam.core import png
 from tfrespam.core.errors import UserError
+from tfrespam.data.geometry import crop
 from tfrespam.data.geometry.film_detection import looks_like_film
 from tfrespam.evaluation.candidates import Candidate
-from tfrespam.serving.inference import jobs
+from tfrespam.serving.inference import jobs, region
 from tfrespam.serving.inference.film_chain import FilmChain, decoded
 from tfrespam.serving.inference.jobs import trained_on
+from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import Segmentation, check_threshold
 from tfrespam.workflows import prediction, prediction_models
 
@@ -50,7 +52,7 @@ class SegmentedImage:
 
 def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" = None, *,
             film_model: str | Path | None = None, threshold: float | None = None,
-            film: Literal["auto", "always", "never"] = "auto", batch_size: int = 8,
+            film: Literal["auto", "always", "never"] = "auto", context: float | None = None, batch_size: int = 8,
             output: str | Path | None = None) -> list[SegmentedImage]:  # fmt: skip
     """Segment images; files are written only if `output` is given.
 
@@ -63,6 +65,8 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
         film_model: Path of an exported model that finds masses on whole films, used together with `model`.
         threshold: Lowest probability of the mask's pixels (default: that of the export).
         film: Whether images are whole films; "auto" detects them.
+        context: Longest side of each crop over the longest side of its mass, if it differs from that of the network's
+            training crops; at least 1. Tighter crops are extended by mirroring, wider ones cut.
         batch_size: Files that are segmented together.
         output: Folder for masks, probabilities, overlays and predictions.csv, as the stage `predict` writes them.
 
@@ -73,6 +77,7 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
         UserError: No model, a file that cannot be segmented, or an array of another shape or range.
     """
     check_threshold(threshold)
+    about = InputDescription(film, context=context)
     path = model.path if isinstance(model, Segmenter) else model
     crop_path, film_path = (None if each is None else os.fspath(each) for each in (path, film_model))
     if isinstance(model, Segmenter) and film_model is None:
@@ -83,32 +88,39 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
         if output is not None:
             raise UserError("`output` needs files as `images`, because results are named after them. Received: an "
                             "array")  # fmt: skip
-        return _arrays(images, chain, threshold, film)
+        return _arrays(images, chain, threshold, about)
     named = [os.fspath(each) for each in ([images] if isinstance(images, str | os.PathLike) else images)]
     if output is not None:
         prediction.predict_files(named, os.fspath(output), model=crop_path, film_model=film_path,
-                                 threshold=threshold, film=film, batch_size=batch_size)  # fmt: skip
-    return _files(named, chain, threshold, film, batch_size)
+                                 threshold=threshold, film=film, context=context,
+                                 batch_size=batch_size)  # fmt: skip
+    return _files(named, chain, threshold, about, batch_size)
 
 
-def _arrays(images: np.ndarray, chain: FilmChain, threshold: float | None, film: str) -> list[SegmentedImage]:
+def _arrays(images: np.ndarray, chain: FilmChain, threshold: float | None,
+            about: InputDescription) -> list[SegmentedImage]:  # fmt: skip
     """Segment an array: films one by one, crops together; all images of an array have the same size."""
     greys = grey_batch(images)
     deep = [np.rint(grey[..., 0] * 65535).astype(np.uint16) for grey in greys]
-    if film == "always" or film == "auto" and greys.shape[-1] == 1 and (
+    if about.film == "always" or about.film == "auto" and greys.shape[-1] == 1 and (
             trained_on(chain.metadata)["view"] == "film" or looks_like_film(deep[0])):  # fmt: skip
         films = [png.encode(each) for each in deep]
         return [_segmented(result, threshold, None, "film") for result in chain.predict_film(films)]
-    predictions = Segmenter(chain.crops).predict(greys, threshold)
-    return [SegmentedImage(*pair) for pair in zip(*predictions, strict=True)]
+    network, shape = Segmenter(chain.crops), greys.shape[1:3]
+    if about.context is None:
+        return [SegmentedImage(*pair) for pair in zip(*network.predict(greys, threshold), strict=True)]
+    square = region.recentred(shape, about.context, region.trained_contexts(network.metadata))
+    shown = [np.dstack([region.cut(channel, square, True) for channel in np.moveaxis(grey, -1, 0)]) for grey in greys]
+    pairs = zip(*network.predict(np.stack(shown), threshold), strict=True)
+    return [SegmentedImage(*(crop.paste(part, square, shape) for part in pair)) for pair in pairs]
 
 
-def _files(named: list[str], chain: FilmChain, threshold: float | None, film: str,
+def _files(named: list[str], chain: FilmChain, threshold: float | None, about: InputDescription,
            batch_size: int) -> list[SegmentedImage]:  # fmt: skip
     cases = jobs.find(named)
     found = []
     for start in range(0, len(cases), batch_size):
-        for case in jobs.segment(cases[start : start + batch_size], chain, film, None, False):
+        for case in jobs.segment(cases[start : start + batch_size], chain, about, False):
             if case.fault:
                 raise UserError(f"{case.file} could not be segmented: {case.fault}")
             assert case.segmentation is not None  # a case without a fault has one

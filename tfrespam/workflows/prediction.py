@@ -5,7 +5,7 @@ import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tfrespam.core.console import log, progress, shown
 from tfrespam.core.errors import UserError
@@ -19,6 +19,7 @@ from tfrespam.serving.inference import jobs, written
 from tfrespam.serving.inference.film_chain import FilmChain
 from tfrespam.serving.inference.jobs import Case, trained_on
 from tfrespam.serving.inference.journal import Journal
+from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import check_threshold
 from tfrespam.serving.inference.written import CANDIDATES, IMAGE_ENDINGS
 from tfrespam.workflows.prediction_models import algorithms, on_disk, on_server
@@ -31,7 +32,8 @@ LARGEST_BATCH = 1 << 24  # bytes of the files in a batch, which limits memory
 
 def predict_files(inputs: Sequence[str], output: str, *, model: str | None = None, film_model: str | None = None,
                   models_dir: str = "saved_models", threshold: float | None = None, batch_size: int = 8,
-                  film: str = "auto", box: Box | None = None,
+                  film: Literal["auto", "always", "never"] = "auto", box: Box | None = None,
+                  context: float | None = None,
                   server: str | None = None, served_name: str = "tfrespam", timeout: float = 300.0,
                   credentials: Credentials = Credentials(), keepalive: float | None = None,  # noqa: B008  frozen
                   proxy: str | None = None, remove_labels: bool = False, dicom: Wanted = Wanted(),  # noqa: B008  frozen
@@ -49,9 +51,10 @@ def predict_files(inputs: Sequence[str], output: str, *, model: str | None = Non
     """
     check_threshold(threshold)
     _check(output, batch_size, timeout, keepalive)
-    if box is not None and server is not None and model is None:
-        raise UserError("`box` with `server` needs `model`, the exported folder: a server does not report the margin "
-                        "of the training crops")
+    about = InputDescription(film, box, context)
+    if (box is not None or context is not None) and server is not None and model is None:
+        raise UserError("`box` and `context` with `server` need `model`, the exported folder: a server does not report "
+                        "the margin of the training crops")
     if box is not None and film_model is not None:
         raise UserError("`film_model` searches films, and `box` names the mass: give one of the two. Received: both")
     passed_over: Counter = Counter()
@@ -63,8 +66,8 @@ def predict_files(inputs: Sequence[str], output: str, *, model: str | None = Non
                         **dataclasses.asdict(credentials))  # fmt: skip
         client, place = on_server(client, model)
         segmenter = FilmChain(client, threshold=threshold)
-    _check_box(box, cases, segmenter.metadata)
-    settings = {"model": place, "threshold": threshold, "film": film, "box": box, "cleaned": remove_labels,
+    _check_description(about, cases, segmenter.metadata)
+    settings = {"model": place, "threshold": threshold, "about": about, "cleaned": remove_labels,
                 "patient_ids": patient_ids, "dicom": dicom,
                 "algorithms": algorithms(segmenter, served_name, threshold)}  # fmt: skip
     folder = Path(output)
@@ -142,13 +145,14 @@ def _check(output: str, batch_size: int, timeout: float, keepalive: float | None
         raise UserError(f"`keepalive` must be a number of seconds, 1 or more. Received: {keepalive}")
 
 
-def _check_box(box: Box | None, cases: list[Case], metadata: dict[str, Any]) -> None:
-    if box is None:
+def _check_description(about: InputDescription, cases: list[Case], metadata: dict[str, Any]) -> None:
+    if about.box is None and about.context is None:
         return
-    if len(cases) != 1:
+    if about.box is not None and len(cases) != 1:
         raise UserError(f"`box` requires a single image. Received: {len(cases)} images")
     if trained_on(metadata)["view"] == "film":
-        raise UserError("`box` needs a model that was trained on crops; this one was trained on whole films")
+        raise UserError(f"`{'context' if about.box is None else 'box'}` needs a model that was trained on crops; this "
+                        "one was trained on whole films")
 
 
 def _predict(cases: list[Case], model: FilmChain, folder: Path, settings: dict[str, Any],
@@ -199,12 +203,12 @@ def _answered(batches: Iterable[list[Case]], model: FilmChain, settings: dict[st
 
     While a local model runs in the calling thread, the next batches are read.
     """
-    asked = {name: settings[name] for name in ("film", "box")}
+    about, cleaned = settings["about"], settings["cleaned"]
     if isinstance(model.finder, Client):
-        work = functools.partial(jobs.segment, model=model, cleaned=settings["cleaned"], **asked)
+        work = functools.partial(jobs.segment, model=model, about=about, cleaned=cleaned)
         return in_order(work, batches, IN_FLIGHT)
-    read = in_order(functools.partial(jobs.read, cleaned=settings["cleaned"], film=settings["film"]), batches, BESIDE)
-    return (jobs.answer(batch, model, **asked) for batch in read)
+    read = in_order(functools.partial(jobs.read, cleaned=cleaned, film=about.film), batches, BESIDE)
+    return (jobs.answer(batch, model, about) for batch in read)
 
 
 def _finish_batch(batch: Sequence[Case], folder: Path, settings: dict[str, Any]) -> list[tuple[Case, dict]]:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from tfrespam.data.geometry import crop
+from tfrespam.serving.inference import region
 
 CORE = 0.4  # lowest probability of the pixels that locate a candidate's mass
 LEVEL = 0.4  # lowest mean of both probabilities inside the outline
@@ -69,10 +70,8 @@ class Outliner:
 
 def context_of(metadata: dict[str, Any]) -> float:
     """Return the context of the network's training crops; CONTEXT, within its range, if it was trained on a range."""
-    several = (metadata.get("augment") or {}).get("context_range") or ()
-    if several:
-        return min(max(CONTEXT, min(several)), max(several))
-    return float((metadata.get("data") or {}).get("context", 1.6))
+    smallest, largest = region.trained_contexts(metadata)
+    return min(max(CONTEXT, smallest), largest)
 
 
 def core(probability: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.data.geometry import film_detection
 from tfrespam.data.geometry.crop import Box
 from tfrespam.data.geometry.plausibility import implausible
 from tfrespam.serving.client.failures import ImageRefusedError, ServingError, WrongAnswerError
 from tfrespam.serving.inference import inputs, region, written
+from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import Segmentation
 
 
@@ -41,7 +43,7 @@ class Case:
     fault: str = ""
     undone: bool = False
     region: Literal["image", "film", "box"] = "image"  # what the network is applied to
-    square: Box | None = None  # around the user's box
+    square: Box | None = None  # part of the image that the network gets; None: all of it
 
     @functools.cached_property
     def is_dicom(self) -> bool:
@@ -67,9 +69,9 @@ def trained_on(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {"view": "roi", "context": 1.6} | dict(metadata.get("data") or {})
 
 
-def segment(cases: Sequence[Case], model: Segmenter, film: str, box: Box | None, cleaned: bool) -> Sequence[Case]:
+def segment(cases: Sequence[Case], model: Segmenter, about: InputDescription, cleaned: bool) -> Sequence[Case]:
     """Read and segment `cases`, and return them."""
-    return answer(read(cases, cleaned, film), model, film, box)
+    return answer(read(cases, cleaned, about.film), model, about)
 
 
 def read(cases: Sequence[Case], cleaned: bool, film: str) -> Sequence[Case]:
@@ -82,14 +84,14 @@ def read(cases: Sequence[Case], cleaned: bool, film: str) -> Sequence[Case]:
     return cases
 
 
-def answer(cases: Sequence[Case], model: Segmenter, film: str, box: Box | None) -> Sequence[Case]:
+def answer(cases: Sequence[Case], model: Segmenter, about: InputDescription) -> Sequence[Case]:
     """Segment `cases` that have been read, films one by one and other images together, and return them.
 
     The graph processes films one by one; in separate requests they meet a server's deadline.
     """
     for case in cases:
         if case.image:
-            _choose_region(case, model, film, box)
+            _choose_region(case, model, about)
     _ask(model, [case for case in cases if not case.fault and case.region != "film"])
     for case in cases:
         if not case.fault and case.region == "film":
@@ -97,12 +99,12 @@ def answer(cases: Sequence[Case], model: Segmenter, film: str, box: Box | None) 
     return cases
 
 
-def _choose_region(case: Case, model: Segmenter, film: str, box: Box | None) -> None:
-    trained = trained_on(model.metadata)
+def _choose_region(case: Case, model: Segmenter, about: InputDescription) -> None:
+    trained, film = trained_on(model.metadata), about.film
     shape = case.image.pixels.shape
-    if box is not None:
+    if about.box is not None:
         try:
-            case.square, case.region = region.around(box, trained["context"], shape), "box"
+            case.square, case.region = region.around(about.box, trained["context"], shape), "box"
         except UserError as error:
             case.fault = str(error)
     elif film == "always" or film == "auto" and _takes_films(case, model):
@@ -110,6 +112,8 @@ def _choose_region(case: Case, model: Segmenter, film: str, box: Box | None) -> 
     if film == "auto" and not case.fault:
         case.fault = implausible(case.image.pixels, case.region == "film")
         _note_film(case)
+    if case.region == "image" and about.context is not None:
+        case.square = region.recentred(shape, about.context, region.trained_contexts(model.metadata))
 
 
 def is_film(image: inputs.InputImage) -> bool:
@@ -158,7 +162,9 @@ def _ask(model: Segmenter, cases: list[Case]) -> None:
 
 
 def _sent(case: Case) -> bytes:
-    return region.cut(case.image.pixels, case.square) if case.square else case.image.encoded
+    if case.square is None:
+        return case.image.encoded
+    return png.encode(region.cut(case.image.pixels, case.square, mirrored=case.region == "image"))
 
 
 def _at_full_size(case: Case, answer: Segmentation) -> Segmentation:

@@ -1,4 +1,8 @@
-"""Cut the square around the user's box out of an image, and place the result at its position in the image."""
+"""Cut the part of an image that the network gets, by the user's box or context, and place the result in the image."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -8,6 +12,30 @@ from tfrespam.core.errors import UserError
 from tfrespam.data.geometry import crop
 from tfrespam.data.geometry.crop import Box
 from tfrespam.serving.inference.saved_model import Segmentation
+
+WIDEST = 20.0  # largest context that a user can state
+
+
+@dataclasses.dataclass(frozen=True)
+class InputDescription:
+    """What the user states about the images.
+
+    Args:
+        film: Whether they are whole films, which are searched, or crops around a mass; "auto" detects films.
+        box: Box around a mass in the only image.
+        context: Longest side of each crop over the longest side of its mass; None: that of the training crops.
+    """
+
+    film: Literal["auto", "always", "never"] = "auto"
+    box: Box | None = None
+    context: float | None = None
+
+    def __post_init__(self):
+        if self.context is not None and not 1 <= self.context <= WIDEST:
+            raise UserError("`context` must be the longest side of a crop divided by the longest side of its mass, "
+                            f"from 1 to {WIDEST:g}. Received: {self.context:g}")  # fmt: skip
+        if self.context is not None and self.box is not None:
+            raise UserError("`box` already determines the context: give one of `box` and `context`. Received: both")
 
 
 def around(box: Box, context: float, shape: tuple[int, int]) -> Box:
@@ -22,9 +50,31 @@ def around(box: Box, context: float, shape: tuple[int, int]) -> Box:
     return crop.square_with_context(box, context)
 
 
-def cut(pixels: np.ndarray, square: Box) -> bytes:
-    """Cut `square` out of an image, and encode it as PNG."""
-    return png.encode(crop.cut(pixels, square))
+def trained_contexts(metadata: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the smallest and the largest context of the network's training crops."""
+    several = (metadata.get("augment") or {}).get("context_range") or ()
+    one = float((metadata.get("data") or {}).get("context", 1.6))
+    return (float(min(several)), float(max(several))) if several else (one, one)
+
+
+def recentred(shape: tuple[int, int], context: float, trained: tuple[float, float]) -> Box:
+    """Return the centred square that shows a crop of `shape`, of a known `context`, at the nearest `trained` one.
+
+    It extends beyond crops that are tighter than in training.
+    """
+    side = max(round(max(shape) / context * min(max(context, trained[0]), trained[1])), 8)
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    return top, left, top + side, left + side
+
+
+def cut(pixels: np.ndarray, square: Box, mirrored: bool = False) -> np.ndarray:
+    """Cut `square` out of an image (H, W); beyond its edges it is black, or `mirrored` since tissue continues there."""
+    if not mirrored:
+        return crop.cut(pixels, square)
+    (y0, x0, y1, x1), (rows, columns) = square, pixels.shape
+    margins = (max(-y0, 0), max(y1 - rows, 0)), (max(-x0, 0), max(x1 - columns, 0))
+    padded = np.pad(pixels, margins, mode="reflect")
+    return padded[max(y0, 0) :, max(x0, 0) :][: y1 - y0, : x1 - x0]
 
 
 def paste(answer: Segmentation, square: Box, shape: tuple[int, int]) -> Segmentation:
