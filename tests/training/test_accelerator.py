@@ -54,3 +54,26 @@ def test_jax_matches_tensorflow(data_dir, tmp_path, switches, name, options):
             np.testing.assert_allclose(second["after"], first["after"], atol=1e-4)
             np.testing.assert_allclose(second["scores_after"], first["scores_after"], atol=1e-4)
             assert float(second["loss"]) == pytest.approx(float(first["loss"]), abs=1e-4)
+
+
+@pytest.mark.skipif(not JAX_PYTHON, reason="JAX is not installed, nor TFRESPAM_JAX_PYTHON named")
+def test_the_script_trains_on_jax_and_leaves_a_run_to_export(data_dir, tmp_path):
+    from tfrespam.serving.inference import saved_model
+    from tfrespam.workflows.export_runs import export_runs
+
+    experiment = tiny.experiment(tmp_path, data_dir, model__name="unet", model__width=0.0625, training__select="last",
+                                 training__batch_size=4, training__epochs=1)  # fmt: skip
+    packed_for(experiment, tmp_path)
+    config = tmp_path / "experiment.yaml"
+    config.write_text(yaml.safe_dump(json.loads(json.dumps(dataclasses.asdict(experiment)))))
+    root = Path(run.__file__).parents[3]
+    words = [JAX_PYTHON, root / "experiments" / "on_accelerator.py", "--config", config, "--data",
+             tmp_path / "arrays.npz", "--minutes", "5", "--output", tmp_path / "run"]  # fmt: skip
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=600,
+                          env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(root)})  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert f"Dice {summary['metrics']['dice']['image']:.4f} (95 % by patients" in done.stdout
+    exported = export_runs([str(tmp_path / "run")], models_dir=str(tmp_path / "models"))
+    probability = saved_model.load(exported).predict_images(np.full((1, 96, 96, 1), 0.5, np.float32))
+    assert np.isfinite(probability).all()

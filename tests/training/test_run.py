@@ -42,6 +42,15 @@ def test_packed_data_of_another_experiment_are_rejected(experiment, tmp_path, ch
     assert not (tmp_path / "run").exists()
 
 
+def test_settings_that_are_not_supported_are_rejected(experiment, tmp_path):
+    known = packed_for(experiment, tmp_path)
+    for part, changed, said in (("training", {"initial_weights": "network.keras"}, "`training.initial_weights` can be"),
+                                ("training", {"loss": "box"}, "adversarial networks, the loss")):
+        other = dataclasses.replace(experiment, **{part: dataclasses.replace(getattr(experiment, part), **changed)})
+        with pytest.raises(UserError, match=said):
+            run.check(other, known)
+
+
 @pytest.mark.parametrize("changed", [{"data__fold": 1}, {"training__learning_rate": 0.1}])
 def test_a_folder_is_not_resumed_under_other_settings(experiment, tmp_path, changed):
     known = packed_for(experiment, tmp_path)

@@ -29,7 +29,8 @@ def on_disk(model: str | None, film_model: str | None, models_dir: str,
     loaded = saved_model.load(path)
     if films is None or films == path:
         return FilmChain(loaded, threshold=threshold), str(path)
-    return FilmChain(saved_model.load(films), loaded, threshold), f"{path}, films with {films}"
+    finder = saved_model.load(films, at_first_use=True)  # not needed if all images are crops
+    return FilmChain(finder, loaded, threshold), f"{path}, films with {films}"
 
 
 def film_model_path(film_model: str | None, models_dir: str, crops: Path, named: bool) -> Path | None:

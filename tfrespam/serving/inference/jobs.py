@@ -107,13 +107,17 @@ def _choose_region(case: Case, model: Segmenter, about: InputDescription) -> Non
             case.square, case.region = region.around(about.box, trained["context"], shape), "box"
         except UserError as error:
             case.fault = str(error)
-    elif film == "always" or film == "auto" and _takes_films(case, model):
-        case.region = "film" if film == "always" or trained["view"] == "film" or is_film(case.image) else "image"
+    elif film == "always" or film == "auto" and _for_film(case, trained["view"]) and _takes_films(case, model):
+        case.region = "film"
     if film == "auto" and not case.fault:
         case.fault = implausible(case.image.pixels, case.region == "film")
         _note_film(case)
     if case.region == "image" and about.context is not None:
         case.square = region.recentred(shape, about.context, region.trained_contexts(model.metadata))
+
+
+def _for_film(case: Case, view: str) -> bool:
+    return view == "film" or is_film(case.image)
 
 
 def is_film(image: inputs.InputImage) -> bool:

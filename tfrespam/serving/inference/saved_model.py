@@ -1,5 +1,6 @@
 """Find and run exported models."""
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -33,29 +34,36 @@ class ExportedModel:
 
     Args:
         path: Folder of the version.
+        at_first_use: Whether to load the graph only when it is needed; its hash is checked now.
 
     Raises:
         UserError: Graph or weights are damaged, or differ from those that were exported.
     """
 
-    def __init__(self, path: Path):
-        import tensorflow as tf
-
+    def __init__(self, path: Path, at_first_use: bool = False):
         self.path = path
         self.metadata = read_metadata(path)
         if self.metadata.get("sha256", known := fingerprint(path)) != known:  # not in older exports
             raise _damaged(path, f"the hash of graph and weights differs from that in {METADATA}")
+        if not at_first_use:
+            self._signatures  # noqa: B018
+
+    @functools.cached_property
+    def _signatures(self) -> Any:
+        import tensorflow as tf
+
         try:
-            self._loaded = tf.saved_model.load(os.fspath(path))
+            self._loaded = tf.saved_model.load(os.fspath(self.path))  # the signatures do not keep it alive
             self._loaded.signatures["serving_default"]
         except Exception as error:  # damage makes TensorFlow raise errors of many types
             if outside_fault(error):
                 raise
-            raise _damaged(path, first_line(error)) from None
+            raise _damaged(self.path, first_line(error)) from None
+        return self._loaded.signatures
 
     def predict_images(self, images: np.ndarray) -> np.ndarray:
         """Predict probabilities (N, H, W, 1) float32 of `images` (N, H, W, C) in [0, 1], all of the same size."""
-        signature = self._loaded.signatures["serving_default"]
+        signature = self._signatures["serving_default"]
         return signature(image=np.asarray(images, np.float32))["probability"].numpy()
 
     def scan_images(self, images: np.ndarray) -> np.ndarray:
@@ -70,7 +78,7 @@ class ExportedModel:
     @property
     def takes_films(self) -> bool:
         """Whether the graph has the signature `predict_film`; older exports do not."""
-        return "predict_film" in self._loaded.signatures
+        return "predict_film" in self._signatures
 
     def predict_bytes(self, images: Sequence[bytes]) -> list[Segmentation]:
         """Segment PNG or JPEG files of any sizes. Raises UserError with the positions of invalid ones."""
@@ -90,7 +98,7 @@ class ExportedModel:
             return []
         refuse_pairs(self.metadata, self.path)
         try:
-            answer = self._loaded.signatures[signature](image_bytes=tf.constant(list(images), tf.string))
+            answer = self._signatures[signature](image_bytes=tf.constant(list(images), tf.string))
         except tf.errors.InvalidArgumentError as error:
             raise UserError(_fault(str(error))) from None
         columns = (answer[name].numpy() for name in ("mask_png_bytes", "probability_png_bytes", "tumour_fraction"))
@@ -110,9 +118,9 @@ def check_threshold(threshold: float | None) -> None:
         raise UserError(f"`threshold` must be a probability between 0 and 1. Received: {threshold}")
 
 
-def load(path: str | os.PathLike) -> ExportedModel:
+def load(path: str | os.PathLike, at_first_use: bool = False) -> ExportedModel:
     """Load the exported model in the folder of a version or an experiment (newest version). Raises UserError."""
-    return ExportedModel(locate(path))
+    return ExportedModel(locate(path), at_first_use)
 
 
 def locate(path: str | os.PathLike) -> Path:

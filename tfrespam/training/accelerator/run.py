@@ -113,6 +113,9 @@ def check(experiment: Experiment, packed: Packed) -> None:
         raise UserError("adversarial networks, the loss \"box\", `data.second` and `augment.extra` can be trained only "
                         f"with: python -m tfrespam.train. Received: {experiment.model.name}, "
                         f"{experiment.training.loss}, {data.second}, {experiment.augment.extra}")
+    if experiment.training.initial_weights:
+        raise UserError("`training.initial_weights` can be used only with: python -m tfrespam.train. Received: "
+                        f"{experiment.training.initial_weights}")
 
 
 def compiled(experiment: Experiment, packed: Packed, steps: int) -> Learner:
