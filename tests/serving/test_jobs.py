@@ -62,6 +62,18 @@ def test_a_box_is_cropped_as_a_square_and_pasted_back(cases):
     assert found.shape == GREYS.shape and not found[:15].any() and not found[:, 35:].any()
 
 
+def test_an_image_with_a_box_may_be_mostly_black(tmp_path):
+    film = np.zeros((400, 300), np.uint8)
+    cv2.circle(film, (0, 200), 80, 255, -1)
+    film = cv2.GaussianBlur(film, (0, 0), 4)
+    cv2.imwrite(str(tmp_path / "film.png"), film)
+    cases = jobs.find([str(tmp_path / "film.png")])
+    assert "black or white" in jobs.segment(cases, Echo(), AUTO, False)[0].fault
+    cases = jobs.find([str(tmp_path / "film.png")])
+    (case,) = jobs.segment(cases, Echo(), InputDescription(box=(180, 10, 210, 40)), False)
+    assert case.fault == "" and case.region == "box" and case.segmentation
+
+
 @pytest.mark.parametrize(("context", "square", "seen"), [
     (1.0, (-32, -32, 96, 96), slice(None)), (4.0, (16, 16, 48, 48), slice(16, 48)),
 ])  # fmt: skip

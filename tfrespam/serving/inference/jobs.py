@@ -110,7 +110,7 @@ def _choose_region(case: Case, model: Segmenter, about: InputDescription) -> Non
     elif film == "always" or film == "auto" and _for_film(case, trained["view"]) and _takes_films(case, model):
         case.region = "film"
     if film == "auto" and not case.fault:
-        case.fault = implausible(case.image.pixels, case.region == "film")
+        case.fault = implausible(case.image.pixels, case.region != "image")  # around a box, most may be black
         _note_film(case)
     if case.region == "image" and about.context is not None:
         case.square = region.recentred(shape, about.context, region.trained_contexts(model.metadata))
