@@ -45,6 +45,12 @@ def test_masses_of_films_evaluated_by_two_seeds_count_once(tmp_path):
     assert found["masses"] == 10 and found["found_iou0.1_fp1"] == pytest.approx(0.5)
 
 
+def test_a_fold_with_three_seeds_counts_once(tmp_path):
+    first = [run(tmp_path / str(seed), 0.8) for seed in range(3)]
+    found = detected.numbers([*first, run(tmp_path / "b", 0.4, film="p2")])
+    assert found["masses"] == 20 and found["found_iou0.1_fp1"] == pytest.approx(0.6)
+
+
 def test_unknown_values_are_shown_as_a_dash(tmp_path):
     found = detected.numbers([run(tmp_path / "a", 0.0, interval=(None, None))])
     assert dict(FOUND)["IoU 0.1,\n1 a film"](found) == "0.0"

@@ -157,6 +157,21 @@ def test_additional_seeds_are_trained_only_on_their_folds(tmp_path):
     assert row["dice_fold_mean"] == pytest.approx((statistics.mean(dice) + 1) / 2)
 
 
+def test_trivial_masks_and_leaks_count_a_fold_once_for_all_seeds(tmp_path):
+    comparison = Comparison(models=[Network("unet")], protocols=["folds"], folds=[0, 1], seeds=[0, 1, 2],
+                            seed_folds=[0], base=Experiment(name="b"))  # fmt: skip
+    planned, finished = trainings(comparison), {}
+    for position, training in enumerate(planned):
+        seed, fold = training.experiment.seed, training.experiment.data.fold
+        images = {f"{fold}{number} 1": FULL for number in range(4)}
+        run = RunResults.read(write_run(tmp_path / str(position), images, trivial=0.4 if fold else 0.8, seed=seed))
+        run.summary["leak_audit"]["copy"] = 3
+        finished[position] = run
+    row = results.rows(planned, finished)[0].numbers
+    assert row["runs"] == 4 and row["trivial_centred_ellipse"] == pytest.approx(0.6)
+    assert row["skill"] == pytest.approx(1) and row["leaking_images"] == 6
+
+
 def test_a_difference_within_the_spread_of_seeds_is_marked(tmp_path):
     _, made = seeded(tmp_path)
     behind = next(row.numbers for row in made if row.protocol == "paper" and row.title == "SegNet")

@@ -46,6 +46,14 @@ class Scores:
                       {name: values[place] for name, values in self.columns.items()})  # fmt: skip
 
 
+def by_images(runs: Sequence[RunResults]) -> list[list[RunResults]]:
+    """Group the runs that evaluated the same images, such as the seeds of a fold."""
+    groups: dict[frozenset[str], list[RunResults]] = {}
+    for run in runs:
+        groups.setdefault(frozenset(map(_identity, run.images)), []).append(run)
+    return list(groups.values())
+
+
 def shared_images(several: Sequence[Scores]) -> list[str]:
     """Return the names of the images that all of them evaluated."""
     return sorted(set.intersection(*(set(scores.images.tolist()) for scores in several))) if several else []

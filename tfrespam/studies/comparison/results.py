@@ -11,7 +11,7 @@ from tfrespam.evaluation.statistics import patient_bootstrap
 from tfrespam.evaluation.trivial import skill
 from tfrespam.studies.comparison import detected, published, seeds
 from tfrespam.studies.comparison.budget import equal, images_seen
-from tfrespam.studies.comparison.collect import Scores
+from tfrespam.studies.comparison.collect import Scores, by_images
 from tfrespam.studies.comparison.leakage import paper_minus_honest
 from tfrespam.studies.comparison.plan import Comparison, Training
 from tfrespam.studies.comparison.ranks import standings
@@ -95,7 +95,7 @@ def _numbers(name: tuple[str, str, str], block: Block, planned: list[Training], 
              scores: Scores) -> dict[str, Any]:  # fmt: skip
     experiment, runs = planned[0].experiment, [run for _, run in done]
     summary = runs[0].summary
-    trivial = _weighted([run.summary["trivial"] for run in runs], [run.summary["n_images"] for run in runs])
+    trivial = _trivial(runs)
     means = {score: float(scores.columns[score].mean()) for score in ("dice", "iou", "miou", "dice_two_class")}
     return {
         "recipe": name[0], "protocol": name[1], "network": name[2], "model": experiment.model.name,
@@ -105,7 +105,7 @@ def _numbers(name: tuple[str, str, str], block: Block, planned: list[Training], 
         **means, **_intervals(scores), **_between_runs(done, block.images), **_pooled(scores), **_published(name[2]),
         "coverage": float(np.median(scores.columns["coverage"])), **{f"trivial_{k}": v for k, v in trivial.items()},
         "skill": skill(means["dice"], trivial),
-        "leaking_images": sum(run.summary["leak_audit"]["copy"] for run in runs), "width": experiment.model.width,
+        "leaking_images": _leaking_images(runs), "width": experiment.model.width,
         "parameters": summary["parameters"], "flops": summary["flops"], "epochs": experiment.training.epochs,
         "images_seen": float(np.mean([images_seen(run) for run in runs])),
         "training_seconds": float(np.mean([run.training_seconds for run in runs])),
@@ -130,10 +130,25 @@ def _evaluated(runs: Sequence[RunResults], images: Sequence[str]) -> Scores:
     return scores.only(sorted(set(scores.images.tolist()) & set(images)))
 
 
-def _weighted(several: Sequence[Mapping[str, float | None]], weights: Sequence[int]) -> dict[str, float]:
-    """Compute the weighted mean of each entry; NaN if a value is unknown (null in JSON)."""
-    return {name: float(np.average([np.nan if each[name] is None else each[name] for each in several],
-                                   weights=weights)) for name in several[0]}  # fmt: skip
+def _trivial(runs: Sequence[RunResults]) -> dict[str, float]:
+    """Compute the mean Dice of each trivial mask over images; NaN if a value is unknown (null in JSON).
+
+    The images of a fold count once, however many seeds evaluated them.
+    """
+    folds = by_images(runs)
+    images = [fold[0].summary["n_images"] for fold in folds]
+    return {name: float(np.average([_mean_trivial(fold, name) for fold in folds], weights=images))
+            for name in runs[0].summary["trivial"]}  # fmt: skip
+
+
+def _mean_trivial(fold: Sequence[RunResults], name: str) -> float:
+    values = [run.summary["trivial"][name] for run in fold]
+    return float(np.mean([np.nan if value is None else value for value in values]))
+
+
+def _leaking_images(runs: Sequence[RunResults]) -> int:
+    """Count the evaluated images with a copy in training, once for all seeds that evaluated the same images."""
+    return sum(max(run.summary["leak_audit"]["copy"] for run in fold) for fold in by_images(runs))
 
 
 def _intervals(scores: Scores) -> dict[str, float]:
