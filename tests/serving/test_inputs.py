@@ -1,3 +1,4 @@
+import time
 from collections import Counter
 
 import cv2
@@ -54,6 +55,15 @@ def test_names_are_short_and_unique(tmp_path):
     names = inputs.names(files)
     assert names == ["x_1-1", "y_1-1", "other", "y_A", "z_a", "q_b", "q_b_2", "1.2.3", "1.2.4"]
     assert inputs.names([tmp_path / "a.png"]) == ["a"]
+
+
+@pytest.mark.parametrize("pattern", ["p{:04}/1-1.dcm", "{:04}.png"])
+def test_names_of_thousands_of_files_are_quick(tmp_path, pattern):
+    files = [tmp_path / pattern.format(number) for number in range(3000)]
+    started = time.process_time()
+    names = inputs.names(files)
+    assert time.process_time() - started < 1
+    assert len(set(names)) == 3000 and names[7] == ("p0007_1-1" if "dcm" in pattern else "0007")
 
 
 def test_names_fit_the_limits_of_file_systems(tmp_path):

@@ -4,7 +4,7 @@ import dataclasses
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +59,10 @@ def find(inputs: Sequence[str], passed_over: Counter | None = None) -> list[Path
 
 def names(files: Sequence[Path]) -> list[str]:
     """Return a name for the outputs of each file: its stem, with the names of its folders if two would be equal."""
-    plain = [_shortened(_stem(file)) for file in files]
-    longer = [_folders_and_name(file, files) for file in files]
-    chosen = [long if _count(plain)[short.casefold()] > 1 else short for short, long in zip(plain, longer, strict=True)]
+    plain, parents = [_shortened(_stem(file)) for file in files], [file.absolute().parent for file in files]
+    common, count = os.path.commonpath(parents), Counter(map(str.casefold, plain))
+    chosen = [_folders_and_name(file, common) if count[name.casefold()] > 1 else name
+              for file, name in zip(files, plain, strict=True)]  # fmt: skip
     taken: set[str] = set()
     return [_free(name, taken) for name in chosen]
 
@@ -165,8 +166,7 @@ def _stem(file: Path) -> str:
     return file.stem if file.suffix.lower() in SUFFIXES else file.name
 
 
-def _folders_and_name(file: Path, files: Sequence[Path]) -> str:
-    common = os.path.commonpath([other.absolute().parent for other in files])
+def _folders_and_name(file: Path, common: str) -> str:
     parts = file.absolute().relative_to(common).parts
     return _shortened("_".join([*parts[:-1], _stem(file)]))
 
@@ -174,10 +174,6 @@ def _folders_and_name(file: Path, files: Sequence[Path]) -> str:
 def _shortened(name: str) -> str:
     """Truncate a name at its start to LONGEST_NAME bytes."""
     return os.fsdecode(os.fsencode(name)[-LONGEST_NAME:].lstrip(_MIDDLE_OF_LETTER))
-
-
-def _count(strings: Iterable[str]) -> Counter:
-    return Counter(map(str.casefold, strings))
 
 
 def _free(name: str, taken: set[str]) -> str:
