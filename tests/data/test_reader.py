@@ -1,10 +1,13 @@
 import contextlib
+import threading
+import warnings
 
 import dicom_files
 import greys_stated_again
 import numpy as np
 import pydicom
 import pytest
+from pydicom.config import IGNORE, settings
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -340,6 +343,27 @@ def test_patient_data_do_not_appear_in_logs_or_warnings(tmp_path, caplog, capfd,
     read_dicom(path)
     read_header(path)
     assert "Doe" not in caplog.text + "".join(capfd.readouterr()) + "".join(str(w.message) for w in recwarn)
+
+
+def test_threads_that_overlap_are_silent_until_the_last_one_leaves():
+    def state():
+        return dicom.LOGGER.disabled, list(warnings.filters), settings.reading_validation_mode
+
+    def stay():
+        with dicom.quiet():
+            inside.set()
+            assert leave.wait(20)
+
+    before, (inside, leave) = state(), (threading.Event(), threading.Event())
+    other = threading.Thread(target=stay)
+    with dicom.quiet():
+        other.start()
+        assert inside.wait(20)
+        silent = state()
+    assert state() == silent and silent[0] and silent[1][0][0] == "ignore" and silent[2] == IGNORE
+    leave.set()
+    other.join()
+    assert state() == before
 
 
 def test_header_is_read_without_pixels(tmp_path):

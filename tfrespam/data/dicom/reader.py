@@ -24,6 +24,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGExtended12Bit
 
 from tfrespam.core.errors import UserError
+from tfrespam.core.shared_context import shared_context
 from tfrespam.data.dicom import isolated as dicom_isolated
 from tfrespam.data.dicom.bits import padding_of, stored_bits
 from tfrespam.data.dicom.complete import complete
@@ -119,9 +120,10 @@ def _header(path: str | os.PathLike, keywords: list[str]) -> Dataset:
         return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=keywords, force=is_bare(start))
 
 
+@shared_context
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence pydicom inside the block, because its warnings quote patient data."""
+    """Silence pydicom and warnings, which quote patient data, in all threads while one of them is inside the block."""
     disabled, LOGGER.disabled = LOGGER.disabled, True
     try:
         with warnings.catch_warnings(), disable_value_validation():

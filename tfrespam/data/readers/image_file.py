@@ -7,7 +7,6 @@ which Pillow reduces to 8 bits, is decoded again by OpenCV.
 import dataclasses
 import io
 import os
-import warnings
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tfrespam.core.errors import UserError
-from tfrespam.data.dicom.reader import MAX_PIXELS
+from tfrespam.data.dicom.reader import MAX_PIXELS, quiet
 from tfrespam.data.readers import tiff_pages
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm")
@@ -49,12 +48,10 @@ def read_image(source: str | os.PathLike | bytes) -> ImageFile:
     """Read an image with colours and transparency. Raises as `read_grey`."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(file, formats=FORMATS) as image:
-                _check_size(*image.size)
-                tiff_pages.refuse_several(image)
-                return _read(image, source)
+        with quiet(), Image.open(file, formats=FORMATS) as image:
+            _check_size(*image.size)
+            tiff_pages.refuse_several(image)
+            return _read(image, source)
     except UserError:
         raise
     except FileNotFoundError:

@@ -2,13 +2,13 @@
 
 import io
 import struct
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from tfrespam.data.dicom.reader import quiet
 from tfrespam.serving.client import candidate_table
 from tfrespam.serving.client.failures import WrongAnswerError
 from tfrespam.serving.inference.saved_model import Segmentation
@@ -23,10 +23,8 @@ _COLOUR_TYPES = {0: "grey", 2: "colour", 3: "a palette", 4: "grey with transpare
 def shape_of(encoded: bytes) -> Shape | None:
     """Read rows and columns from the header of a PNG or JPEG file; None if it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(encoded), formats=["PNG", "JPEG"]) as image:
-                return image.height, image.width
+        with quiet(), Image.open(io.BytesIO(encoded), formats=["PNG", "JPEG"]) as image:
+            return image.height, image.width
     except Exception:  # damage makes Pillow raise errors of many types; the graph says what is wrong
         return None
 
