@@ -13,7 +13,7 @@ from fake_runs import write_run
 
 from tfrespam.config import Experiment
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import read_json
+from tfrespam.core.files import read_json, write_json
 from tfrespam.train import _without
 from tfrespam.workflows import cross_training
 from tfrespam.workflows.cross_training import CrossValidation, cross_validate
@@ -75,6 +75,18 @@ def test_finished_trainings_are_not_repeated(experiment, launched):
     cross_validate(experiment, [0, 1], [0], "none", launched)
     cross_validate(experiment, [0, 1], [0], "none", launched)
     assert launched.done == [(0, 0), (0, 1)]
+
+
+def test_folds_of_other_data_are_not_combined(experiment, launched, data_dir):
+    experiment.data_dir, experiment.data.dataset, experiment.data.image_size = str(data_dir), "tiny", 32
+    cross_validate(experiment, [0], [0], "none", launched)
+    run = CrossValidation(experiment, [0], [0]).runs[0]
+    write_json(run.folder / "data.json", {"index_sha256": "other"})
+    with pytest.raises(UserError, match=f"differ from those with which {run.folder} was started"):
+        cross_validate(experiment, [0, 1], [0], "none", launched)
+    assert launched.done == [(0, 0)]
+    write_json(run.folder / "data.json", run.digests)
+    assert cross_validate(experiment, [0, 1], [0], "none", launched)["n_images"] == 3
 
 
 def test_a_training_without_a_result_is_reported(experiment, launched):

@@ -18,7 +18,7 @@ from tfrespam.core.files import file_hash, read_json, write_csv, write_json
 from tfrespam.evaluation.statistics import patient_bootstrap
 from tfrespam.serving.inference.saved_model import is_saved_model, read_metadata
 from tfrespam.training.run_results import RunResults
-from tfrespam.training.runs import TrainingRun
+from tfrespam.training.runs import TrainingRun, check_same_data
 from tfrespam.workflows.export_runs import export_runs
 from tfrespam.workflows.find_export import exported
 
@@ -116,10 +116,16 @@ def cross_validate(experiment: Experiment, folds: Sequence[int], seeds: Sequence
 
     Returns:
         The content of cross_validation.json: `CrossValidation.summary` and the "exported" version, if any.
+
+    Raises:
+        UserError: A training ended without a result, or a run was started with other examples than there are now.
     """
     plan = CrossValidation(experiment, folds, seeds)
     members = [*plan.runs, *([plan.on_all] if final == "all" else [])]
     check(members[-1].experiment)
+    for run in members:
+        if (run.folder / "data.json").exists():  # before training: folds of different data are not combined
+            check_same_data(run.folder, run.digests, "Choose another `name`, or remove that folder to train anew")
     for number, run in enumerate(members, 1):
         what = f"fold {run.experiment.data.fold}" if run.experiment.data.protocol != "all" else "all patients"
         name = f"[{number}/{len(members)}] {what}, seed {run.experiment.seed}"
