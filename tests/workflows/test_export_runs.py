@@ -24,6 +24,17 @@ def test_scores_of_the_run_are_copied_only_for_the_same_network(tmp_path, quick,
     assert metrics == known if known is None else set(metrics) == known
 
 
+def test_scores_on_training_patients_are_not_copied(tmp_path, quick):
+    run = make_run(tmp_path, data={"view": "roi", "context": 1.6, "protocol": "all"}, training={"select": "last"})
+    for split in ("validation", "test"):
+        (run / split).mkdir()
+        (run / split / "summary.json").write_text(json.dumps({**SUMMARY, "protocol": "all", "split": split}))
+    export(str(run))
+    path = tmp_path / "models" / "mine" / "1"
+    assert set(saved_model.read_metadata(path)["metrics"]) == {"test"}
+    assert "validation" not in (path / "model_card.md").read_text()
+
+
 @pytest.mark.parametrize("select", ["best", "last"])
 def test_export_uses_the_weights_that_the_run_selected(tmp_path, select, quick, monkeypatch):
     seen = []

@@ -42,7 +42,7 @@ def export_runs(runs: Sequence[str], *, models_dir: str | None = None, name: str
         model, found, figures = cross_validation.scores(model, members, judges, views, calibrate, threshold)
         facts |= found
     elif alone:
-        facts |= {"metrics": _scores(alone.folder, threshold)}
+        facts |= {"metrics": _scores(alone, threshold)}
     temperature = (facts.get("calibration") or {}).get("temperature", 1.0)
     rule = {**(_validated_rule(alone, temperature) if alone else {}), **(candidates or {})}
     facts |= {"candidates": rule} if rule else {}
@@ -88,9 +88,10 @@ def _validated_rule(run: TrainingRun, temperature: float) -> dict[str, float]:
     return dataclasses.asdict(validated(FILM_RULE, detection).at_temperature(temperature))
 
 
-def _scores(run: Path, threshold: float) -> dict[str, Any]:
-    """Return the scores of the selected weights in training by split; {} for another threshold."""
-    files = {split: run / split / "summary.json" for split in ("validation", "test")}
+def _scores(run: TrainingRun, threshold: float) -> dict[str, Any]:
+    """Return the scores of the selected weights by split, of protocol "all" only the test; {} for another threshold."""
+    splits = ("test",) if run.experiment.data.protocol == "all" else ("validation", "test")
+    files = {split: run.folder / split / "summary.json" for split in splits}
     found = {split: read_json(file, REMOVE) for split, file in files.items() if file.is_file()}
     return {split: shortened(summary) for split, summary in found.items() if summary["threshold"] == threshold}
 
