@@ -59,6 +59,12 @@ def test_each_lesion_is_predicted_by_the_network_that_held_it_out(runs, prepared
                                                  weights=[each["n_images"] for each in judged]))  # fmt: skip
 
 
+def test_a_run_that_was_killed_before_its_evaluation_can_be_evaluated(runs, tmp_path):
+    killed = shutil.copytree(runs[0], tmp_path / "run")
+    (killed / "facts.json").unlink()
+    assert collected([killed]).trivial == pytest.approx(collected(runs[:1]).trivial)
+
+
 def test_runs_of_a_fold_are_averaged_as_in_the_export(runs):
     first, second, other = (TrainingRun.open(runs[place]) for place in (0, 3, 1))
     assert held_out.by_fold([first, other], 3) == [[first], [other]]

@@ -28,6 +28,7 @@ from tfrespam.models import ensemble
 from tfrespam.training.runs import TrainingRun
 from tfrespam.training.tensorboard.board_figures import draw_reliability
 from tfrespam.training.tensorboard.images import probabilities
+from tfrespam.workflows.evaluation import masks as reference_masks
 
 PIXELS = 4096  # pixels of each image to which a temperature is fitted
 
@@ -141,7 +142,14 @@ def _held_out(network: keras.Model, runs: Sequence[TrainingRun]) -> HeldOut:
                         f"{', '.join(str(run.folder) for run in runs)}")  # fmt: skip
     masks, answers = _predict(network, prepared, chosen, second, ", ".join(run.folder.name for run in runs))
     return HeldOut({name: values[chosen] for name, values in prepared.table.items()}, masks, answers,
-                   trivial_dice(masks, TrivialMasks.from_dict(runs[0].facts["trivial_masks"])), audit)  # fmt: skip
+                   trivial_dice(masks, _trivial_masks(runs[0])), audit)  # fmt: skip
+
+
+def _trivial_masks(run: TrainingRun) -> TrivialMasks:
+    """Return the trivial masks of the run, or fit them if it was interrupted before it stored them."""
+    stored = run.facts.get("trivial_masks")
+    return TrivialMasks.from_dict(stored) if stored else (
+        TrivialMasks.fit(reference_masks(run.prepared, run.splits["train"])))  # fmt: skip
 
 
 def _split(run: TrainingRun) -> tuple[Prepared, np.ndarray, str, dict[str, int]]:
