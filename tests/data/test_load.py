@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from tfrespam.config import DataConfig
 from tfrespam.core.errors import UserError
 from tfrespam.data.loading.load import PreparedData, load
 from tfrespam.data.loading.prepared import asked_name
+from tfrespam.workflows.preparation import prepare_copies
 
 
 def test_data_set_is_found_by_its_folder_or_by_home_and_name(prepared, data_dir):
@@ -29,6 +31,18 @@ def test_splits_share_no_patient_and_cover_the_fold(prepared):
 def test_unknown_splits_are_refused(prepared, arguments, message):
     with pytest.raises(UserError, match=message):
         load(prepared.path).examples(*arguments)
+
+
+def test_copies_and_protocol_must_match(prepared, tmp_path):
+    single = load(shutil.copytree(prepared.path, tmp_path / "tiny" / prepared.path.name))
+    with pytest.raises(UserError, match="'paper' needs 13 copies of each lesion. Received: single lesions in"):
+        single.split("paper")
+    copied = load(prepare_copies(single))
+    for protocol in ("folds", "official", "all"):
+        with pytest.raises(UserError, match="needs single lesions. Received: 13 copies of each lesion in .*-x13"):
+            copied.split(protocol)
+    train, validation = copied.split("paper")
+    assert len(train) + len(validation) == 13 * int((prepared.table["split"] == "train").sum())
 
 
 def test_oblong_films_are_found_and_described_with_their_width(tmp_path):

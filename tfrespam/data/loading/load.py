@@ -30,7 +30,8 @@ class PreparedData(Prepared):
             exclude_films: Films that are not used.
 
         Raises:
-            UserError: Unknown protocol or film, an empty split, or a patient in both splits of "official" or "folds".
+            UserError: Unknown protocol or film, an empty split, a patient in both splits of "official" or "folds", or
+                a data set without the copies of "paper", or with them for another protocol.
         """
         train, validation = (self.examples(split, protocol, fold, seed=seed, exclude_films=exclude_films)
                              for split in ("train", "validation"))  # fmt: skip
@@ -42,6 +43,7 @@ class PreparedData(Prepared):
         if not 0 <= fold <= 4:
             raise UserError(f"`fold` must be a fold from 0 to 4. Received: {fold}")
         splits = protocols.splits(self.table, protocol, fold, seed, exclude_films)
+        self._check_copies(protocol)
         if split not in splits:
             raise UserError(f"`split` must be one of {', '.join(splits)}. Received: {split!r}")
         chosen = splits[split]
@@ -51,6 +53,15 @@ class PreparedData(Prepared):
         audit = self._audit(split, chosen, splits["train"])
         protocols.refuse_leaks(audit, protocol, split) if split != "train" else None
         return Examples(self, chosen, self._data(protocol, fold, exclude_films), split, audit, seed)
+
+    def _check_copies(self, protocol: Protocol) -> None:
+        """Raise UserError if the data set has no copies of its lesions and the protocol needs them, or the reverse."""
+        needed, copied = protocol == "paper", bool(self.table["copy"].any())
+        if needed != copied:
+            kinds = {True: "13 copies of each lesion", False: "single lesions"}
+            raise UserError(f"protocol {protocol!r} needs {kinds[needed]}. Received: {kinds[copied]} in {self.path}. "
+                            f"Load the folder {'with' if needed else 'without'} -x13 at the end of its name; "
+                            "python -m tfrespam.train --data.protocol paper makes the copies")
 
     def _audit(self, split: Split, chosen: np.ndarray, train: np.ndarray) -> dict[str, int | None]:
         if split == "train":
