@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: train test test-slow test-jax test-all lint docs audit sbom venv venv-test
+.PHONY: train test test-slow test-jax test-pages test-all lint docs audit sbom venv venv-test
 
 train: venv
 	$(RUN) tfrespam.train
@@ -23,6 +23,11 @@ test-slow: venv-test
 # Keras on JAX, in an environment without TensorFlow, against TensorFlow
 test-jax: venv-test $(VENV)-jax/.installed
 	TFRESPAM_JAX_PYTHON=$(abspath $(VENV)-jax/bin/python) $(RUN) pytest tests/training/test_accelerator.py
+
+# the demo, the reports and TensorBoard in Chromium; elsewhere these tests are skipped if there is none
+test-pages: venv-test
+	@which chromium google-chrome >/dev/null || { echo "error: no Chromium: see tests/helpers/get_chromium.sh" >&2; exit 1; }
+	$(RUN) pytest tests/demonstration tests/reporting tests/training/test_server.py
 
 test-all: test test-slow test-jax
 

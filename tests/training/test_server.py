@@ -111,7 +111,7 @@ def test_images_scalars_and_hparams_open_in_a_browser(url, tmp_path):
             page.goto(f"{url}#{tab}")
             page.reload()
             page.locator(element).first.wait_for()
-        assert page.get_by_text("validation dice").first.is_visible()
+        page.get_by_text("validation dice").first.wait_for()  # the table is filled later
         page.goto(f"{url}#images")
         page.reload()
         image = page.locator("tf-image-loader img").first
