@@ -20,7 +20,8 @@ def test_the_address_determines_the_transport(server, kind):
     assert type(transport(server)) is kind
 
 
-@pytest.mark.parametrize("server", ["localhost", "ftp://host:21", "host:port", ":8500", "http://"])
+@pytest.mark.parametrize("server", ["localhost", "ftp://host:21", "host:port", ":8500", "http://",
+                                    "http://host:port", "https://[bad"])
 def test_other_addresses_are_refused(server):
     with pytest.raises(UserError, match="host:8500 .*Received"):
         transport(server)
@@ -32,6 +33,8 @@ def test_labels_are_rejected_for_the_open_inference_protocol():
 
 
 @pytest.mark.parametrize("server", ["localhost:8500", "http://host:8501", "kserve://host:8001"])
-def test_a_proxy_without_scheme_is_refused(server):
-    with pytest.raises(UserError, match="`proxy` must be http://host:port. Received: 'localhost:3128'"):
-        connect(server, "tfrespam", None, None, Credentials(), None, "localhost:3128")
+@pytest.mark.parametrize("proxy", ["localhost:3128", "http://host:port", "http://[bad", "http://", "http://a:99999"])
+def test_a_proxy_without_scheme_host_or_valid_port_is_refused(server, proxy):
+    with pytest.raises(UserError, match="`proxy` must be http://host:port, such as.* Received:") as caught:
+        connect(server, "tfrespam", None, None, Credentials(), None, proxy)
+    assert str(caught.value).endswith(repr(proxy))

@@ -99,7 +99,7 @@ def test_client_and_server_log_the_same_request_id(models, kind, caplog):
 
 def test_a_token_is_not_sent_unencrypted(tmp_path):
     (tmp_path / "token").write_text("secret")
-    for server in ("10.1.2.3:8500", "http://server:8501"):
+    for server in ("10.1.2.3:8500", "http://server:8501", "[bad:8500"):
         with pytest.raises(UserError, match="would be sent unencrypted"):
             Client(server, token_file=str(tmp_path / "token"))
     Client("https://server:8501", token_file=str(tmp_path / "token")).close()

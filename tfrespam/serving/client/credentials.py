@@ -54,8 +54,8 @@ class Credentials:
 
 
 def _is_this_machine(server: str) -> bool:
-    host = urllib.parse.urlsplit(server if "://" in server else f"//{server}").hostname or ""
     try:
+        host = urllib.parse.urlsplit(server if "://" in server else f"//{server}").hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
