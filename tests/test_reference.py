@@ -1,6 +1,8 @@
 """The reference pages match the docstrings and contain every public name."""
 
 import importlib.util
+import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,16 @@ def test_every_public_name_has_an_entry(pages):
     for name, builder in tr.models.BUILDERS.items():
         if builder.__module__.startswith("tfrespam."):  # not what tests add
             assert f"## `{name}`" in pages["models"]
+
+
+def test_every_option_of_a_network_is_explained(pages):
+    for name, builder in tr.models.BUILDERS.items():
+        if builder.__module__.startswith("tfrespam."):
+            entry = pages["models"].partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
+            rows = re.findall(r"^- `([^`]+)`:", entry, re.MULTILINE)
+            explained = {option for row in rows for option in row.split(", ")}
+            missing = inspect.signature(builder).parameters.keys() - explained
+            assert not missing, f"{name}: {missing}"
 
 
 def test_pages_contain_no_generator_directives(pages):

@@ -49,7 +49,9 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
         width: Factor on every channel count.
         normalization: "none", "standardize" (mean 0 and variance 1 of each image) or "local_contrast" (that, and the
             local contrast around each pixel as further channels).
-        attention: "pam", or for ablations "cbam", "scse", "se", "none".
+        attention: "pam", or for ablations "cbam", "scse", "se", "none", which use only `fusion` and `reduction`.
+        fusion: "add" (equation 4), "concat" or "add_and_restore"; with the last two, all stages have ResNet-50's width.
+        fusion_weights: "none" (equation 4), or learnt factors of PAM's two branches: "scalar" or "channel".
         modules: Number of residual modules in each of the four stages; ResNet-50 has (3, 4, 6, 3).
         expansion: Channels of a residual module's output divided by its inner channels.
         placement: Attention after each "stage" or after each "module".
@@ -58,9 +60,10 @@ def respam_unet(input_shape, width=1.0, *, normalization="none", attention="pam"
         stem: "strided" (7x7 with stride 2, and a max-pool) or "full_resolution" (two 3x3 convolutions).
         decoder: "bilinear", "bilinear_batch_normalization" or "transposed" (2x2 transposed convolutions).
         batch_normalization: Use batch normalisation in stem and residual modules.
-        fusion: "add" (equation 4), "concat" or "add_and_restore"; with the last two, all stages have ResNet-50's width.
-        fusion_weights, reduction, shared_crc, crc_bias, spatial_bias, spatial_batch_normalization,
-        projection_batch_normalization, projection_activation: As in `tfrespam.layers.PAM`.
+        reduction: Channels of PAM's F' divided by the inner width of its channel gate.
+        shared_crc, crc_bias: As in `tfrespam.layers.PAM`, for its channel gate.
+        spatial_bias, spatial_batch_normalization: As in `tfrespam.layers.PAM`, for its spatial gate.
+        projection_batch_normalization, projection_activation: As in `tfrespam.layers.PAM`, for its first convolution.
         side_outputs: Add auxiliary outputs for deep supervision: masks of the decoder's levels below full size,
             `mask1` (the coarsest) to `mask4` (`mask3` with stem="full_resolution"). An export omits them.
     """
