@@ -1,4 +1,4 @@
-# Needs make and Python >= 3.11 (with venv and pip), nothing else: the first target sets up .venv from constraints.txt.
+# Needs make and Python 3.11 to 3.13 (with venv and pip), nothing else: the first target sets up .venv from constraints.txt.
 # `make train` and `make venv` install what training and predicting need, every other target what tests and docs need.
 #   make train              the embedded default: phantom films, a small network, its scores
 #   make test               everything that is fast
@@ -56,8 +56,8 @@ venv-test: $(VENV)/.installed-test
 
 # .installed says that all packages are there; a setup that was interrupted leaves .unfinished and is done anew.
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "error: tfrespam needs Python 3.11 or newer. Found: '$(PYTHON)' is" \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo "error: tfrespam needs Python 3.11, 3.12 or 3.13 (TensorFlow has no wheels for others). Found: '$(PYTHON)' is" \
 	    "$$($(PYTHON) --version 2>/dev/null || echo missing). Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@if [ -e $(VENV)/.unfinished ]; then rm -rf $(VENV); fi
 	@mkdir -p $(VENV) && touch $(VENV)/.unfinished

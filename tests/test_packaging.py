@@ -35,6 +35,14 @@ def test_all_dependencies_are_pinned():
     assert names <= {normal(pin.partition("==")[0]) for pin in PINS}
 
 
+def test_every_place_has_the_same_range_of_python_versions():
+    listed = [each.rpartition(".")[2] for each in PROJECT["classifiers"] if "Python :: 3." in each]
+    first, last = int(listed[0]), int(listed[-1])
+    assert PROJECT["requires-python"] == f">=3.{first},<3.{last + 1}"
+    assert f"(3, {first}) <= sys.version_info < (3, {last + 1})" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"Python 3.{first} to 3.{last}" in (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("command", PROJECT["scripts"].values())
 def test_console_script_exists(command):
     module, _, function = command.partition(":")
