@@ -57,7 +57,7 @@ venv-test: $(VENV)/.installed-test
 # .installed says that all packages are there; a setup that was interrupted leaves .unfinished and is done anew.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
-	  echo "error: tfrespam needs Python 3.11, 3.12 or 3.13 (TensorFlow has no wheels for others). Found: '$(PYTHON)' is" \
+	  echo "error: tfrespam needs Python 3.11, 3.12 or 3.13 (TensorFlow 2.21 has no wheels for newer ones). Found: '$(PYTHON)' is" \
 	    "$$($(PYTHON) --version 2>/dev/null || echo missing). Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@if [ -e $(VENV)/.unfinished ]; then rm -rf $(VENV); fi
 	@mkdir -p $(VENV) && touch $(VENV)/.unfinished
