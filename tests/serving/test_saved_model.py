@@ -4,6 +4,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_model import SIZE, small_model
 
 from tfrespam.core.errors import UserError
@@ -87,6 +88,30 @@ def test_an_export_without_the_film_signature_is_reported(exported):
     assert not older.takes_films
     with pytest.raises(UserError, match="without the signature predict_film. Export the model again"):
         older.predict_film([b""])
+
+
+class Other(tf.Module):
+    """A SavedModel of other software, with the names of its input and output."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], name="image")])
+    def probability(self, image):
+        return {"probability": image}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], name="x")])
+    def classes(self, x):
+        return {"y": x}
+
+
+def test_a_model_of_other_software_is_refused_where_it_lacks_a_signature(tmp_path):
+    other = Other()
+    tf.saved_model.save(other, str(tmp_path / "a"), {"serving_default": other.probability})
+    model = saved_model.load(tmp_path / "a")
+    assert model.predict_images(np.ones((1, 4, 4, 1)))[0, 0, 0, 0] == 1
+    with pytest.raises(UserError, match="has no signature predict_bytes; it has serving_default. Expected"):
+        model.predict_bytes([b""])
+    tf.saved_model.save(other, str(tmp_path / "b"), {"serving_default": other.classes})
+    with pytest.raises(UserError, match="not a model of this software .its serving_default is not from `image`"):
+        saved_model.load(tmp_path / "b")
 
 
 def test_a_graph_can_be_loaded_at_its_first_use(exported):

@@ -54,7 +54,9 @@ class ExportedModel:
 
         try:
             self._loaded = tf.saved_model.load(os.fspath(self.path))  # the signatures do not keep it alive
-            self._loaded.signatures["serving_default"]
+            default = self._loaded.signatures["serving_default"]
+            if "image" not in default.structured_input_signature[1] or "probability" not in default.structured_outputs:
+                raise ValueError("its serving_default is not from `image` to `probability`")
         except Exception as error:  # damage makes TensorFlow raise errors of many types
             if outside_fault(error):
                 raise
@@ -97,6 +99,9 @@ class ExportedModel:
         if not images:
             return []
         refuse_pairs(self.metadata, self.path)
+        if signature not in self._signatures:
+            raise UserError(f"{self.path} has no signature {signature}; it has {', '.join(sorted(self._signatures))}. "
+                            "Expected a model of tfrespam.export")
         try:
             answer = self._signatures[signature](image_bytes=tf.constant(list(images), tf.string))
         except tf.errors.InvalidArgumentError as error:
