@@ -1,7 +1,9 @@
 import pytest
 
+from tfrespam.config import DataConfig, Experiment
 from tfrespam.core.errors import UserError
-from tfrespam.studies.comparison.networks import matching_width
+from tfrespam.studies.comparison.networks import matching_width, parameters
+from tfrespam.studies.comparison.plan import Comparison, Network
 
 
 def square(width: float) -> int:
@@ -36,3 +38,10 @@ def test_a_width_that_matches_is_kept():
 def test_error_if_no_width_matches():
     with pytest.raises(UserError, match="no width gives 100 parameters within 2%. Closest found: 108 at width"):
         matching_width(square, 100)
+
+
+def test_parameters_are_counted_for_both_images_of_a_pair():
+    """The first convolution of U-Net, 64 kernels of 3 x 3 an image: width 1/8 has 8."""
+    one, two = (parameters(Comparison(models=[Network("unet", width=0.125)], base=Experiment(data=data)))[0]
+                for data in (DataConfig(image_size=32), DataConfig(image_size=32, second="view")))  # fmt: skip
+    assert two - one == 8 * 3 * 3

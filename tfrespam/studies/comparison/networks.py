@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 
+from tfrespam.config import DataConfig
 from tfrespam.core import runtime, workers
 from tfrespam.core.errors import UserError
 from tfrespam.studies.comparison.plan import Comparison
@@ -65,7 +66,7 @@ def _next_width(tried: dict[float, int], target: int) -> float:
 
 def _arguments(comparison: Comparison) -> list[tuple]:
     base = comparison.base
-    return [(network.name, base.data.image_size, {**base.model.options, **network.options},
+    return [(network.name, base.data, {**base.model.options, **network.options},
              network.width or base.model.width) for network in comparison.models]  # fmt: skip
 
 
@@ -76,19 +77,21 @@ def _answer(future, name: str):
         raise UserError(f"network {name!r}: {error}") from None
 
 
-def _count(name: str, size: int, options: dict, width: float) -> int:
+def _count(name: str, data: DataConfig, options: dict, width: float) -> int:
     """Count the parameters of a network; runs in the worker process."""
     runtime.load_tensorflow()
     import keras
 
+    from tfrespam.data.loading.pipeline import channels
     from tfrespam.models import blocks, build_model
 
+    shape = *data.image_shape, channels(data.second)
     with keras.StatelessScope(initialize_variables=False):  # shapes, no values
-        count = blocks.without_sides(build_model(name, (size, size, 1), width, **options)).count_params()
+        count = blocks.without_sides(build_model(name, shape, width, **options)).count_params()
     keras.backend.clear_session()
     return count
 
 
-def _matching_width(name: str, size: int, options: dict, width: float, target: int) -> float:
+def _matching_width(name: str, data: DataConfig, options: dict, width: float, target: int) -> float:
     """Find the matching width of a network; runs in the worker process."""
-    return matching_width(lambda each: _count(name, size, options, each), target, width)
+    return matching_width(lambda each: _count(name, data, options, each), target, width)
