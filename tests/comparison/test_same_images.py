@@ -27,6 +27,17 @@ def test_networks_without_a_common_image_are_in_separate_blocks():
     assert [(block.networks, block.images) for block in made] == [(("A",), ("a",)), (("B",), ("b", "c"))]
 
 
+def test_blocks_of_as_many_but_other_images_have_different_labels():
+    made = blocks({"A": judged("a", "b"), "B": judged("a", "c"), "C": judged("a", "b")})
+    assert [block.label for block in made] == [
+        "1 images evaluated by all networks", "2 images evaluated by 2 of 3 networks",
+        "2 images evaluated by 1 of 3 networks"]  # fmt: skip
+    made = blocks({"A": judged("a", "b"), "B": judged("a", "c")})
+    assert [block.label for block in made] == [
+        "1 images evaluated by all networks", "2 images evaluated by 1 of 2 networks: A",
+        "2 images evaluated by 1 of 2 networks: B"]  # fmt: skip
+
+
 def test_the_block_of_common_images_comes_first():
     made = blocks({"A": judged("a", "b"), "B": judged("b", "c")})
     assert [(block.networks, block.images) for block in made] == [

@@ -1,8 +1,12 @@
 from all_tables import all_tables
+from fake_runs import write_run
 
+from tfrespam.config import Experiment
 from tfrespam.studies.comparison import results
 from tfrespam.studies.comparison.columns import percent
+from tfrespam.studies.comparison.plan import Comparison, Network, trainings
 from tfrespam.studies.comparison.tables import tables
+from tfrespam.training.run_results import RunResults
 
 
 def test_every_group_has_its_tables(rows):
@@ -13,6 +17,18 @@ def test_every_group_has_its_tables(rows):
                       *[f"Which average the published columns are: {recipe} recipe, protocol {protocol}"
                         for recipe in ("controlled", "own") for protocol in ("paper", "folds")]]  # fmt: skip
     assert all(len(line) == len(table.header) for table in all_tables(rows) for line in table.body)
+
+
+def test_networks_evaluated_on_other_images_have_their_own_table(tmp_path):
+    """Folds 0 and 1 for one network, folds 0 and 2 for the other: as many images, but not the same."""
+    models = [Network("unet", folds=[0, 1]), Network("segnet", folds=[0, 2])]
+    planned, finished = trainings(Comparison(models=models, protocols=["folds"], base=Experiment(name="b"))), {}
+    for position, training in enumerate(planned):
+        images = {f"{training.experiment.data.fold}{number} 1": (9, 1, 1) for number in range(4)}
+        finished[position] = RunResults.read(write_run(tmp_path / str(position), images))
+    scores = [table for table in all_tables(results.rows(planned, finished)) if table.title.startswith("Scores")]
+    assert [[line[0] for line in table.body] for table in scores] == [["U-Net", "SegNet"], ["U-Net"], ["SegNet"]]
+    assert [table.title.rpartition(": ")[2] for table in scores[1:]] == ["U-Net", "SegNet"]
 
 
 def test_scores_are_tabulated_with_the_published_ones(rows):
