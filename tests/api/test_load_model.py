@@ -55,3 +55,14 @@ def test_an_export_without_its_keras_file_cannot_be_trained(exported, tmp_path):
 def test_one_image_with_channels_is_not_taken_for_many_images(exported, shape):
     with pytest.raises(UserError, match="For one image with channels"):
         tr.load_model(exported).predict(np.zeros(shape))
+
+
+def test_images_with_other_channels_than_the_network_are_rejected(exported):
+    colour, message = np.zeros((2, 20, 30, 3)), "must have 1 channel, .* Received: 3 channels, .2, 20, 30, 3."
+    with pytest.raises(UserError, match=message):
+        tr.load_model(exported).predict(colour)
+    with pytest.raises(UserError, match=message):
+        tr.predict(colour, exported)
+    for network in (exported, small_model()):
+        with pytest.raises(UserError, match=message):
+            tr.evaluate(network, (colour, np.zeros((2, 20, 30))))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tfrespam.api.load_model import Segmenter, grey_batch, load_model
+from tfrespam.api.load_model import Segmenter, input_batch, load_model
 from tfrespam.config import DataConfig
 from tfrespam.core.errors import UserError
 from tfrespam.data.loading.examples import Examples, Split
@@ -47,7 +47,8 @@ class _InMemory:
         from tfrespam.models.blocks import without_sides
 
         self.model = without_sides(model)
-        self.metadata: dict[str, Any] = {"model": model.name, "parameters": model.count_params()}
+        self.metadata: dict[str, Any] = {"model": model.name, "parameters": model.count_params(),
+                                         "channels": model.input_shape[-1]}  # fmt: skip
 
     def assume(self, view: str) -> None:
         """Assume that the model was trained on images like those it is evaluated on: crops, or whole films."""
@@ -116,7 +117,7 @@ def _examples(data: Any, metadata: Mapping[str, Any], protocol: Protocol | None,
 
 
 def _of_arrays(network: Any, images: np.ndarray, masks: np.ndarray, threshold: float | None) -> Scores:
-    batch, references = grey_batch(images), np.asarray(masks)
+    batch, references = input_batch(images, network.metadata), np.asarray(masks)
     references = references[..., 0] if references.ndim == 4 else references
     if references.shape != batch.shape[:3]:
         raise UserError("`data` must be images and masks of the same number, height and width. "

@@ -1,5 +1,6 @@
 """`tfrespam.load_model`: load an exported network for inference, or its Keras model for further training."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,10 +60,10 @@ class Segmenter:
             `masks` (N, H, W) bool and `probabilities` (N, H, W) float32, of the same size as the images.
 
         Raises:
-            UserError: Images of another shape, type or range, or a threshold outside (0, 1).
+            UserError: Images of another shape, number of channels, type or range, or a threshold outside (0, 1).
         """
         check_threshold(threshold)
-        probabilities = self.exported.predict_images(grey_batch(images))[..., 0]
+        probabilities = self.exported.predict_images(input_batch(images, self.metadata))[..., 0]
         return Prediction(probabilities >= (self.threshold if threshold is None else threshold), probabilities)
 
 
@@ -87,6 +88,15 @@ def load_model(path: str | Path, *, trainable: bool = False) -> "Segmenter | ker
         return earlier_training.remembered(*load_trained(path))
     runtime.load_tensorflow()
     return Segmenter(saved_model.load(path))
+
+
+def input_batch(images: np.ndarray, metadata: Mapping[str, Any]) -> np.ndarray:
+    """Convert images to (N, H, W, C) float32 in [0, 1], as the network with this metadata takes. Raises UserError."""
+    batch, channels = grey_batch(images), metadata.get("channels", 1)
+    if batch.shape[-1] != channels:
+        raise UserError(f"`images` must have {channels} channel{'s' * (channels != 1)}, as the network was trained. "
+                        f"Received: {batch.shape[-1]} channels, {batch.shape}")  # fmt: skip
+    return batch
 
 
 def grey_batch(images: np.ndarray) -> np.ndarray:
