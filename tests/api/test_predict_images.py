@@ -28,6 +28,16 @@ def test_predict_accepts_arrays_and_files_and_writes_only_on_request(exported, i
         tr.predict([tmp_path / "broken.png"], exported)
 
 
+@pytest.mark.parametrize(("given", "options", "message"), [
+    ([], {}, "`images` must be an array, or one or more files and folders. Received: an empty list"),
+    ([np.zeros((8, 8))], {}, "Received: a list with ndarray"),
+    ("a.png", {"batch_size": 0}, "`batch_size` must be 1 or more. Received: 0"),
+])  # fmt: skip
+def test_invalid_arguments_are_rejected_before_a_model_is_loaded(given, options, message):
+    with pytest.raises(UserError, match=message):
+        tr.predict(given, "nowhere", **options)
+
+
 @pytest.mark.parametrize("context", [1.0, 3.2])
 def test_a_known_context_means_the_same_for_arrays_and_files(exported, images, tmp_path, context):
     import cv2

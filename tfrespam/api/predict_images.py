@@ -77,6 +77,9 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
         UserError: No model, a file that cannot be segmented, or an array of another shape or range.
     """
     check_threshold(threshold)
+    if batch_size < 1:
+        raise UserError(f"`batch_size` must be 1 or more. Received: {batch_size}")
+    named = [] if isinstance(images, np.ndarray) else _named(images)
     about = InputDescription(film, context=context)
     path = model.path if isinstance(model, Segmenter) else model
     crop_path, film_path = (None if each is None else os.fspath(each) for each in (path, film_model))
@@ -89,12 +92,20 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
             raise UserError("`output` needs files as `images`, because results are named after them. Received: an "
                             "array")  # fmt: skip
         return _arrays(images, chain, threshold, about)
-    named = [os.fspath(each) for each in ([images] if isinstance(images, str | os.PathLike) else images)]
     if output is not None:
         prediction.predict_files(named, os.fspath(output), model=crop_path, film_model=film_path,
                                  threshold=threshold, film=film, context=context,
                                  batch_size=batch_size)  # fmt: skip
     return _files(named, chain, threshold, about, batch_size)
+
+
+def _named(images: Files) -> list[str]:
+    listed = [images] if isinstance(images, str | os.PathLike) else list(images)
+    others = [type(each).__name__ for each in listed if not isinstance(each, str | os.PathLike)]
+    if others or not listed:
+        raise UserError("`images` must be an array, or one or more files and folders. Received: "
+                        + (f"a list with {others[0]}" if others else "an empty list"))  # fmt: skip
+    return [os.fspath(each) for each in listed]
 
 
 def _arrays(images: np.ndarray, chain: FilmChain, threshold: float | None,
