@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from drawn_films import drawn
 
 import tfrespam as tr
 from tfrespam.core.errors import UserError
@@ -26,6 +27,28 @@ def test_predict_accepts_arrays_and_files_and_writes_only_on_request(exported, i
     (tmp_path / "broken.png").write_bytes(b"no image")
     with pytest.raises(UserError, match="broken.png could not be segmented"):
         tr.predict([tmp_path / "broken.png"], exported)
+
+
+def test_film_or_crop_is_decided_for_each_image_of_an_array(exported):
+    crop = np.linspace(0.2, 1, 600 * 400, dtype=np.float32).reshape(600, 400)
+    film = drawn(600, 400) / np.float32(65535)
+    found = tr.predict(np.stack([crop, film, crop]), exported)
+    assert [each.region for each in found] == ["image", "film", "image"]
+    assert found[0].candidates is None and found[1].candidates is not None
+    np.testing.assert_allclose(found[2].probability, tr.load_model(exported).predict(crop).probabilities[0], atol=1e-5)
+    np.testing.assert_array_equal(found[1].probability, tr.predict(film, exported, film="always")[0].probability)
+    assert [each.region for each in tr.predict(np.stack([film, crop]), exported, film="never")] == ["image"] * 2
+
+
+def test_films_in_colour_are_rejected(exported):
+    with pytest.raises(UserError, match="whole films must be grey.* Received: .1, 60, 40, 3."):
+        tr.predict(np.zeros((1, 60, 40, 3)), exported, film="always")
+
+
+def test_a_film_is_a_crop_for_a_model_without_a_signature_for_films(exported, monkeypatch):
+    model = tr.load_model(exported)
+    monkeypatch.setattr(type(model.exported), "takes_films", False)
+    assert tr.predict(drawn(600, 400), model)[0].region == "image"
 
 
 @pytest.mark.parametrize(("given", "options", "message"), [

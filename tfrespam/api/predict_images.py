@@ -60,11 +60,12 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
 
     Args:
         images: An array as for `Segmenter.predict`, or files and folders: PNG, JPEG, TIFF, DICOM.
-        model: Path of an exported model, or the result of `load_model` (default: the pretrained networks for crops and
-            films).
-        film_model: Path of an exported model that finds masses on whole films, used together with `model`.
+        model: Path of an exported model, or the result of `load_model` (default, as for the stage `predict`:
+            saved_models/pretrained, else the newest model under saved_models, else the pretrained one of tfrespam).
+        film_model: Path of an exported model that finds masses on whole films (default: `model`; without `model`, if a
+            pretrained one is used, saved_models/films, else the one of tfrespam).
         threshold: Lowest probability of the mask's pixels (default: that of the export).
-        film: Whether images are whole films; "auto" detects them.
+        film: Whether images are whole films; "auto" detects it for each image.
         context: Longest side of each crop over the longest side of its mass, if it differs from that of the network's
             training crops; at least 1. Tighter crops are extended by mirroring, wider ones cut.
         batch_size: Files that are segmented together.
@@ -74,7 +75,7 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
         One result per image, in the order of the images; files of a folder are in its listed order.
 
     Raises:
-        UserError: No model, a file that cannot be segmented, or an array of another shape or range.
+        UserError: No model or images, a file that cannot be segmented, or an array of another shape or range.
     """
     check_threshold(threshold)
     if batch_size < 1:
@@ -110,17 +111,37 @@ def _named(images: Files) -> list[str]:
 
 def _arrays(images: np.ndarray, chain: FilmChain, threshold: float | None,
             about: InputDescription) -> list[SegmentedImage]:  # fmt: skip
-    """Segment an array: films one by one, crops together; all images of an array have the same size."""
+    """Segment an array: each image as a film or as a crop; films one by one, crops together."""
     greys = grey_batch(images)
-    deep = [np.rint(grey[..., 0] * 65535).astype(np.uint16) for grey in greys]
-    if about.film == "always" or about.film == "auto" and greys.shape[-1] == 1 and (
-            trained_on(chain.metadata)["view"] == "film" or looks_like_film(deep[0])):  # fmt: skip
-        films = [png.encode(each) for each in deep]
-        return [_segmented(result, threshold, None, "film") for result in chain.predict_film(films)]
-    network, shape = Segmenter(chain.crops), greys.shape[1:3]
-    if about.context is None:
+    films = np.array([_is_film(grey, chain, about.film) for grey in greys])
+    if films.any() and greys.shape[-1] != 1:
+        raise UserError(f"whole films must be grey, (N, H, W) or (N, H, W, 1). Received: {greys.shape}")
+    crops = iter([] if films.all() else _crops(greys[~films], Segmenter(chain.crops), threshold, about.context))
+    return [_film(grey, chain, threshold) if film else next(crops) for grey, film in zip(greys, films, strict=True)]
+
+
+def _is_film(grey: np.ndarray, chain: FilmChain, film: Literal["auto", "always", "never"]) -> bool:
+    if film != "auto" or grey.shape[-1] != 1:
+        return film == "always"
+    return (trained_on(chain.metadata)["view"] == "film" or looks_like_film(_deep(grey))) and chain.takes_films
+
+
+def _deep(grey: np.ndarray) -> np.ndarray:
+    return np.rint(grey[..., 0] * 65535).astype(np.uint16)
+
+
+def _film(grey: np.ndarray, chain: FilmChain, threshold: float | None) -> SegmentedImage:
+    (result,) = chain.predict_film([png.encode(_deep(grey))])
+    return _segmented(result, threshold, None, "film")
+
+
+def _crops(greys: np.ndarray, network: Segmenter, threshold: float | None,
+           context: float | None) -> list[SegmentedImage]:  # fmt: skip
+    """Segment crops (N, H, W, C) of one size, at the network's context if their own is known."""
+    shape = greys.shape[1:3]
+    if context is None:
         return [SegmentedImage(*pair) for pair in zip(*network.predict(greys, threshold), strict=True)]
-    square = region.recentred(shape, about.context, region.trained_contexts(network.metadata))
+    square = region.recentred(shape, context, region.trained_contexts(network.metadata))
     shown = [np.dstack([region.cut(channel, square, True) for channel in np.moveaxis(grey, -1, 0)]) for grey in greys]
     pairs = zip(*network.predict(np.stack(shown), threshold), strict=True)
     return [SegmentedImage(*(crop.paste(part, square, shape) for part in pair)) for pair in pairs]
