@@ -12,6 +12,7 @@ import dicom_files
 import numpy as np
 import pytest
 from double import Double, Models
+from drawn_films import drawn, png
 
 from tfrespam import serving
 from tfrespam.core.errors import UserError
@@ -93,6 +94,20 @@ def test_files_are_converted_to_formats_that_the_graph_reads(client, local, tmp_
     expected = local.predict_bytes([cv2.imencode(".png", pixels)[1].tobytes()])[0]
     assert client.predict_file(tmp_path / "b.dcm").mask_png == expected.mask_png
     assert client.predict_file(tmp_path / "a.png") == local.predict_bytes([(tmp_path / "a.png").read_bytes()])[0]
+
+
+def test_films_in_files_are_sent_to_the_film_signature(client, local, tmp_path, monkeypatch):
+    film = png(drawn(600, 400))
+    (tmp_path / "film.png").write_bytes(film)
+    as_film, as_crop = local.predict_film([film])[0], local.predict_bytes([film])[0]
+    assert as_film.probability_png != as_crop.probability_png
+    answer = client.predict_file(tmp_path / "film.png")
+    assert answer.probability_png == as_film.probability_png and answer.candidates is not None
+    (streamed,) = client.stream([tmp_path])
+    assert streamed.segmentation.probability_png == as_film.probability_png
+    assert client.predict_file(tmp_path / "film.png", film="never") == as_crop
+    monkeypatch.setattr(client, "takes_films", False)
+    assert client.predict_file(tmp_path / "film.png") == as_crop
 
 
 def test_stream_returns_results_in_order_and_continues_after_a_bad_file(client, tmp_path):

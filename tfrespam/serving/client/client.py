@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -20,12 +20,14 @@ from tfrespam.serving.client.failures import ModelNotFoundError, ServerFaultErro
 from tfrespam.serving.client.inflight import in_order
 from tfrespam.serving.client.retry import Retry
 from tfrespam.serving.inference import inputs
+from tfrespam.serving.inference.jobs import is_film
 from tfrespam.serving.inference.saved_model import Segmentation
 
 PATIENCE = 60.0  # seconds
 UNKNOWN_SIZE = 1 << 23  # pixels assumed for an image whose header cannot be read here
 LOGGER = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+Film: TypeAlias = Literal["auto", "always", "never"]
 
 
 class Answered(NamedTuple):
@@ -101,11 +103,22 @@ class Client:
         """Segment whole films, PNG or JPEG, in one request; the graph scans them. Raises as `predict_bytes`."""
         return self._segment("predict_film", films)
 
-    def predict_file(self, file: str | Path) -> Segmentation:
-        """Segment one PNG, JPEG, TIFF or DICOM file. Raises UserError if it cannot be read."""
-        return self.predict_bytes([inputs.read(Path(file)).encoded])[0]
+    def predict_file(self, file: str | Path, film: Film = "auto") -> Segmentation:
+        """Segment one PNG, JPEG, TIFF or DICOM file.
 
-    def stream(self, files: Iterable[str | Path], progress: bool = False) -> Iterator[Answered]:
+        Args:
+            file: The image.
+            film: Whether it is a whole film, which is sent to `predict_film`. "auto": by the DICOM header, else by its
+                looks, as for the stage `predict`, if the graph has that signature.
+
+        Raises:
+            UserError: The file cannot be read.
+        """
+        image = inputs.read(Path(file), film=film != "never")
+        whole = film == "always" or film == "auto" and is_film(image) and self.takes_films
+        return (self.predict_film if whole else self.predict_bytes)([image.encoded])[0]
+
+    def stream(self, files: Iterable[str | Path], progress: bool = False, film: Film = "auto") -> Iterator[Answered]:
         """Segment files, one a request, several at a time; yields answers in the order of `files`.
 
         The answer of a file that cannot be segmented contains its error; the others continue. Files with a
@@ -114,12 +127,13 @@ class Client:
         Args:
             files: Images, or folders that are searched for them.
             progress: Whether to show a progress bar.
+            film: As for `predict_file`.
         """
         found = inputs.find([str(file) for file in files])
         shown = console.progress("segmenting", len(found)) if progress else None
         bar, advance = shown or (contextlib.nullcontext(), lambda: None)
         with bar:
-            for answer in in_order(self._segment_file, found, self._concurrency):
+            for answer in in_order(functools.partial(self._segment_file, film=film), found, self._concurrency):
                 advance()
                 yield answer
 
@@ -151,9 +165,9 @@ class Client:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def _segment_file(self, file: Path) -> Answered:
+    def _segment_file(self, file: Path, film: Film) -> Answered:
         try:
-            return Answered(file, self.predict_file(file), None)
+            return Answered(file, self.predict_file(file, film), None)
         except UserError as error:
             return Answered(file, None, error)
 
