@@ -84,12 +84,10 @@ class Loop:
         count = len(examples["image_index"])
         logs, trained = self._fit(examples)
         row = {"epoch": number + 1, **logs}
-        if not np.isfinite(row["loss"]):
-            raise UserError(f"the training loss became {row['loss']} in epoch {number + 1}. Expected "
-                            "a finite number. Lower `training.learning_rate`, set `training.clip_norm` or set "
-                            "`training.precision` float32")
+        _check_finite("training loss", row["loss"], number + 1)
         before = time.perf_counter()
         row |= self._validate()
+        _check_finite("validation loss", row["val_loss"], number + 1)
         self._epoch_seconds = max(self._epoch_seconds, trained + time.perf_counter() - before)
         row["seconds"] = round(time.perf_counter() - began, 2)
         if not self.history or row["val_dice"] > max(each["val_dice"] for each in self.history):
@@ -142,6 +140,12 @@ class Loop:
             yield self.learner.network
         finally:
             _assign(variables, own)
+
+
+def _check_finite(what: str, value: float, epoch: int) -> None:
+    if not np.isfinite(value):
+        raise UserError(f"the {what} became {value} in epoch {epoch}. Expected a finite number. Lower "
+                        "`training.learning_rate`, set `training.clip_norm` or set `training.precision` float32")
 
 
 def _assign(variables: list, values: list[np.ndarray]) -> None:
