@@ -1,6 +1,8 @@
 import dataclasses
 import json
 
+import keras
+import numpy as np
 import pytest
 from packed_runs import packed_for, read
 
@@ -51,14 +53,71 @@ def test_settings_that_are_not_supported_are_rejected(experiment, tmp_path):
             run.check(other, known)
 
 
+def changed_to(experiment, **settings):
+    """The experiment with other settings: names with __ for the dot."""
+    for name, value in settings.items():
+        section, field = name.split("__")
+        part = dataclasses.replace(getattr(experiment, section), **{field: value})
+        experiment = dataclasses.replace(experiment, **{section: part})
+    return experiment
+
+
 @pytest.mark.parametrize("changed", [{"data__fold": 1}, {"training__learning_rate": 0.1}])
 def test_a_folder_is_not_resumed_under_other_settings(experiment, tmp_path, changed):
     known = packed_for(experiment, tmp_path)
     run.train(experiment, known, tmp_path / "run", 10, lambda line: None)
-    (section, name), value = next(iter(changed)).split("__"), next(iter(changed.values()))
-    part = dataclasses.replace(getattr(experiment, section), **{name: value})
     with pytest.raises(UserError, match="the examples or settings differ from those with which"):
-        run.train(dataclasses.replace(experiment, **{section: part}), known, tmp_path / "run", 10)
+        run.train(changed_to(experiment, **changed), known, tmp_path / "run", 10)
+
+
+def test_epochs_can_be_added_at_a_constant_learning_rate_but_not_removed(experiment, tmp_path):
+    known = packed_for(experiment, tmp_path)
+    run.train(experiment, known, tmp_path / "run", 10, lambda line: None)
+    with pytest.raises(UserError, match="has a training of 2 epochs. Expected `training.epochs` .*Received: 1"):
+        run.train(changed_to(experiment, training__epochs=1), known, tmp_path / "run", 10)
+    run.train(changed_to(experiment, training__epochs=3), known, tmp_path / "run", 10, lambda line: None)
+    assert len(read(tmp_path / "run" / "history.csv")) == 3
+
+
+def test_a_schedule_that_depends_on_the_epochs_fixes_them(experiment, tmp_path):
+    """A record of an earlier release, which has no number of epochs, can be resumed."""
+    known, cosine = packed_for(experiment, tmp_path), changed_to(experiment, training__schedule="cosine")
+    run.train(cosine, known, tmp_path / "run", 10, lambda line: None)
+    with pytest.raises(UserError, match="the examples or settings differ from those with which"):
+        run.train(changed_to(cosine, training__epochs=3), known, tmp_path / "run", 10)
+    record = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert record.pop("epochs") == "2"
+    (tmp_path / "run" / "data.json").write_text(json.dumps(record))
+    run.train(cosine, known, tmp_path / "run", 10, lambda line: None)
+
+
+@pytest.mark.parametrize(("changed", "said"), [
+    ({"training__loss": "nothing"}, "nothing"), ({"training__loss": "mypkg:Loss"}, "mypkg"),
+    ({"training__loss": "focal", "training__loss_options": {"delta": 1}}, "delta"),
+    ({"model__name": "nothing"}, "nothing"),
+])  # fmt: skip
+def test_unknown_losses_and_networks_are_reported(experiment, tmp_path, changed, said):
+    known = packed_for(experiment, tmp_path)
+    with pytest.raises(UserError, match=said):
+        run.train(changed_to(experiment, **changed), known, tmp_path / "run", 1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_own_losses_are_trained_with(experiment, tmp_path):
+    known = packed_for(experiment, tmp_path)
+    own = changed_to(experiment, training__loss="keras.losses:Huber", training__loss_options={"delta": 0.5})
+    learner = run.compiled(own, known, 1)
+    assert isinstance(learner.objective.loss, keras.losses.Huber)
+    assert run.train(changed_to(own, training__epochs=1), known, tmp_path / "run", 10, lambda line: None)["n_images"]
+
+
+@pytest.mark.parametrize(("split", "kept"), [("validation", 1), ("train", 0)])
+def test_a_fold_without_patients_is_reported(experiment, tmp_path, split, kept):
+    known = packed_for(experiment, tmp_path)
+    table = known.table | {"fold": np.full_like(known.table["fold"], kept)}
+    with pytest.raises(UserError, match=f"split '{split}' of protocol 'official', fold 0, contains no example"):
+        run.train(experiment, dataclasses.replace(known, table=table), tmp_path / "run", 1)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_that_could_not_start_does_not_fix_its_settings(experiment, tmp_path):

@@ -4,11 +4,12 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfrespam.config import Experiment, identity
 from tfrespam.core import provenance
@@ -17,12 +18,12 @@ from tfrespam.core.files import whole_file, write_csv, write_json
 from tfrespam.data.loading import protocols
 from tfrespam.data.loading.packed import Packed
 from tfrespam.evaluation.trivial import TrivialMasks
-from tfrespam.losses import get_loss
 from tfrespam.metrics import default_metrics
 from tfrespam.models import DISCRIMINATORS, build_model
 from tfrespam.training.accelerator import in_memory_evaluation
 from tfrespam.training.accelerator.learner import Examples, Learner, Objective
 from tfrespam.training.accelerator.loop import Loop, Rows
+from tfrespam.training.objectives.own_losses import make_loss
 from tfrespam.training.objectives.side_outputs import MAIN, weights_by_name
 from tfrespam.training.optimizer import optimizer
 from tfrespam.training.runs import check_same_data, describe
@@ -41,13 +42,13 @@ def train(experiment: Experiment, packed: Packed, folder: Path, minutes: float,
         log: Function that receives lines of text about the progress.
 
     Raises:
-        UserError: The data are not those of the experiment, or the experiment cannot be trained without TensorFlow.
+        UserError: The data are not those of the experiment, a split is empty, the experiment cannot be trained without
+            TensorFlow, or the folder has a training with other settings or with more epochs.
     """
     started = time.monotonic()
     check(experiment, packed)
     data, table = experiment.data, packed.table
-    splits = protocols.splits(table, data.protocol, data.fold, experiment.seed, data.exclude_films,
-                            data.absent_films)  # fmt: skip
+    splits = _splits(experiment, table)
     trained = protocols.identities(table, splits["train"])
     evaluated = {split: chosen for split, chosen in splits.items() if split != "train" and chosen.any()}
     audits = {split: protocols.leak_audit(table, chosen, trained) for split, chosen in evaluated.items()}
@@ -60,11 +61,12 @@ def train(experiment: Experiment, packed: Packed, folder: Path, minutes: float,
         raise UserError(f"`training.batch_size` {batch} is more than the {len(rows['train'].image_index)} training "
                         "examples. Make it smaller or prepare more")  # fmt: skip
     learner = compiled(experiment, packed, steps)
-    check_same_data(folder, packed.about["digests"] | {"settings_sha256": _digest(experiment)},
+    check_same_data(folder, packed.about["digests"] | _digests(experiment),
                     "Name another folder, or remove that one to train again", "examples or settings")  # fmt: skip
-    _write_config(experiment, folder)
     augment = None if data.protocol == "paper" else experiment.augment
     loop = Loop(learner, rows["train"], rows["validation"], augment, experiment, folder / "state", log)
+    _check_epochs(experiment.training.epochs, len(loop.history), folder)
+    _write_config(experiment, folder)
     if loop.history:
         log(f"resumed after epoch {len(loop.history)}")
     finished = loop.run(experiment.training.epochs, 60 * minutes, started)
@@ -118,15 +120,38 @@ def check(experiment: Experiment, packed: Packed) -> None:
                         f"{experiment.training.initial_weights}")
 
 
+def _splits(experiment: Experiment, table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the splits of the experiment. Raises UserError if the one for training or validation is empty."""
+    data = experiment.data
+    splits = protocols.splits(table, data.protocol, data.fold, experiment.seed, data.exclude_films,
+                            data.absent_films)  # fmt: skip
+    for split in ("train", "validation"):
+        if not splits[split].any():
+            raise UserError(f"split {split!r} of protocol {data.protocol!r}, fold {data.fold}, contains no example of "
+                            "the packed file. Choose another `data.fold` or pack more patients")
+    return splits
+
+
+def _check_epochs(asked: int, done: int, folder: Path) -> None:
+    if done > asked:
+        raise UserError(f"{folder} has a training of {done} epochs. Expected `training.epochs` of at least as many. "
+                        f"Received: {asked}. Raise it, or name another folder")  # fmt: skip
+
+
 def compiled(experiment: Experiment, packed: Packed, steps: int) -> Learner:
     """Create the experiment's learner, compiled with its optimizer."""
     training, shape = experiment.training, (*experiment.data.image_shape, 1)
     keras.utils.set_random_seed(experiment.seed)
     keras.config.set_dtype_policy(training.precision)
-    network = build_model(experiment.model.name, shape, experiment.model.width, **experiment.model.options)
-    keras.config.set_dtype_policy("float32")
-    learner = Learner(network, _objective(experiment, network, steps), _examples(experiment, packed),
-                      default_metrics(), training.ema, experiment.augment.noise, experiment.seed)  # fmt: skip
+    try:
+        network = build_model(experiment.model.name, shape, experiment.model.width, **experiment.model.options)
+        objective = _objective(experiment, network, steps)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    finally:
+        keras.config.set_dtype_policy("float32")
+    learner = Learner(network, objective, _examples(experiment, packed), default_metrics(), training.ema,
+                      experiment.augment.noise, experiment.seed)  # fmt: skip
     updates = optimizer(training, steps)
     if training.precision == "mixed_float16":
         updates = keras.optimizers.LossScaleOptimizer(updates)
@@ -137,11 +162,11 @@ def compiled(experiment: Experiment, packed: Packed, steps: int) -> Learner:
 
 def _objective(experiment: Experiment, network: keras.Model, steps: int) -> Objective:
     training = experiment.training
-    loss = get_loss(training.loss, **training.loss_options)
+    loss = make_loss(training.loss, training.loss_options)
     if not isinstance(network.output, dict):
         return Objective(loss)
     names = [name for name in network.output_names if name != MAIN]
-    return Objective(loss, get_loss(training.side_loss), weights_by_name(names, training.side_weights),
+    return Objective(loss, make_loss(training.side_loss, {}), weights_by_name(names, training.side_weights),
                      training.side_decay_epochs, steps)  # fmt: skip
 
 
@@ -183,11 +208,16 @@ def on_accelerator() -> bool:
     return False
 
 
-def _digest(experiment: Experiment) -> str:
-    """Return a hash of all settings but the precision, which "auto" chooses by device, and the number of epochs."""
+def _digests(experiment: Experiment) -> dict[str, str]:
+    """Return a hash of all settings but the precision, which "auto" chooses by device, and the number of epochs.
+
+    That number has an entry of its own unless the learning rate is constant: all others depend on it.
+    """
     training = dataclasses.replace(experiment.training, precision="float32", epochs=1)
     same = dataclasses.replace(experiment, training=training)
-    return hashlib.sha256(json.dumps(identity(same), sort_keys=True, default=str).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(identity(same), sort_keys=True, default=str).encode()).hexdigest()
+    epochs = {} if training.schedule == "constant" else {"epochs": str(experiment.training.epochs)}
+    return {"settings_sha256": digest, **epochs}
 
 
 def _write_config(experiment: Experiment, folder: Path) -> None:
@@ -197,5 +227,3 @@ def _write_config(experiment: Experiment, folder: Path) -> None:
     settings = json.loads(json.dumps(dataclasses.asdict(experiment)))  # tuples become lists
     with whole_file(folder / "config.yaml") as temporary:
         temporary.write_text(head + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
-
-
