@@ -120,6 +120,12 @@ def test_a_fold_without_patients_is_reported(experiment, tmp_path, split, kept):
     assert not (tmp_path / "run").exists()
 
 
+def test_no_noise_is_added_to_the_papers_copies(experiment, tmp_path):
+    known, noisy = packed_for(experiment, tmp_path), changed_to(experiment, augment__noise=0.1)
+    assert run.compiled(noisy, known, 1).noise == 0.1
+    assert run.compiled(changed_to(noisy, data__protocol="paper"), known, 1).noise == 0
+
+
 def test_a_run_that_could_not_start_does_not_fix_its_settings(experiment, tmp_path):
     known = packed_for(experiment, tmp_path)
     large = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, batch_size=999))

@@ -150,8 +150,9 @@ def compiled(experiment: Experiment, packed: Packed, steps: int) -> Learner:
         raise UserError(str(error)) from None
     finally:
         keras.config.set_dtype_policy("float32")
-    learner = Learner(network, objective, _examples(experiment, packed), default_metrics(), training.ema,
-                      experiment.augment.noise, experiment.seed)  # fmt: skip
+    noise = 0.0 if experiment.data.protocol == "paper" else experiment.augment.noise  # its copies are augmented
+    learner = Learner(network, objective, _examples(experiment, packed), default_metrics(), training.ema, noise,
+                      experiment.seed)  # fmt: skip
     updates = optimizer(training, steps)
     if training.precision == "mixed_float16":
         updates = keras.optimizers.LossScaleOptimizer(updates)
