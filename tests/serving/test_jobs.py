@@ -1,3 +1,5 @@
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -72,6 +74,20 @@ def test_an_image_with_a_box_may_be_mostly_black(tmp_path):
     cases = jobs.find([str(tmp_path / "film.png")])
     (case,) = jobs.segment(cases, Echo(), InputDescription(box=(180, 10, 210, 40)), False)
     assert case.fault == "" and case.region == "box" and case.segmentation
+
+
+def test_a_film_that_the_model_cannot_search_has_a_note(tmp_path):
+    """By its looks, or by a header; most of it may be black."""
+    film = np.zeros((600, 400), np.uint8)
+    cv2.circle(film, (0, 300), 110, 255, -1)
+    cv2.imwrite(str(tmp_path / "film.png"), cv2.GaussianBlur(film, (0, 0), 4))
+    for given in (None, True, False):
+        (case,) = jobs.read(jobs.find([str(tmp_path)]), False, "auto")
+        case.image = dataclasses.replace(case.image, is_film=given)
+        jobs.answer([case], Echo(), AUTO)
+        assert case.region == "image" and bool(case.segmentation) == (given is not False)
+        notes = ("a whole film, but this model has no predict_film: treated as a crop",)
+        assert case.image.notes == (() if given is False else notes)
 
 
 @pytest.mark.parametrize(("context", "square", "seen"), [

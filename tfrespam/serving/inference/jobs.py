@@ -110,8 +110,9 @@ def _choose_region(case: Case, model: Segmenter, about: InputDescription) -> Non
     elif film == "always" or film == "auto" and _for_film(case, trained["view"]) and _takes_films(case, model):
         case.region = "film"
     if film == "auto" and not case.fault:
-        case.fault = implausible(case.image.pixels, case.region != "image")  # around a box, most may be black
-        _note_film(case)
+        unsearched = case.region == "image" and is_film(case.image)
+        case.fault = implausible(case.image.pixels, case.region != "image" or unsearched)  # most may be black
+        _note_film(case, unsearched)
     if case.region == "image" and about.context is not None:
         case.square = region.recentred(shape, about.context, region.trained_contexts(model.metadata))
 
@@ -125,11 +126,16 @@ def is_film(image: inputs.InputImage) -> bool:
     return film_detection.looks_like_film(image.pixels) if image.is_film is None else image.is_film
 
 
-def _note_film(case: Case) -> None:
-    """Add a note to a square that may be a film; crops at the edge of a breast also have a dark background."""
+def _note_film(case: Case, unsearched: bool) -> None:
+    """Add a note to a film that is not searched, and to a square that may be a film, unless it is searched.
+
+    Crops at the edge of a breast also have a dark background.
+    """
+    note = "a whole film, but this model has no predict_film: treated as a crop" if unsearched else ""
     unknown = case.region == "image" and case.image.is_film is None
-    if unknown and film_detection.shows_background(case.image.pixels):
+    if not note and unknown and film_detection.shows_background(case.image.pixels):
         note = "treated as a crop around a mass; if it is a whole film, set `film` to always"
+    if note:
         case.image = dataclasses.replace(case.image, notes=(*case.image.notes, note))
 
 
