@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfrespam.core.errors import UserError
-from tfrespam.serving.client.failures import ImageRefusedError, ServerUnavailableError
+from tfrespam.serving.client.failures import ImageRefusedError, ServerUnavailableError, TooMuchDataError
 from tfrespam.serving.inference import jobs
 from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import Segmentation
@@ -50,6 +50,17 @@ def test_one_rejected_image_does_not_affect_the_others(cases):
     done = jobs.answer(cases, network, AUTO)
     assert [bool(case.segmentation) for case in done] == [True, False, True] and "too large" in done[1].fault
     assert network.asked == [3, 1, 1, 1] and not done[1].undone
+
+
+def test_a_batch_that_is_too_large_is_divided(cases):
+    network = Echo(lambda images: TooMuchDataError("larger than max") if len(images) > 1 else None)
+    done = jobs.segment(cases, network, AUTO, False)
+    assert network.asked == [3, 1, 1, 1] and all(case.segmentation and not case.fault for case in done)
+
+
+def test_an_image_that_is_too_large_by_itself_has_failed_for_good(cases):
+    done = jobs.segment(cases[:1], Echo(lambda images: TooMuchDataError("larger than max")), AUTO, False)
+    assert done[0].fault == "larger than max" and not done[0].undone
 
 
 def test_images_are_undone_if_the_server_is_unavailable(cases):

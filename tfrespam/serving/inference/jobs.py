@@ -12,7 +12,7 @@ from tfrespam.core.errors import UserError
 from tfrespam.data.geometry import film_detection
 from tfrespam.data.geometry.crop import Box
 from tfrespam.data.geometry.plausibility import implausible
-from tfrespam.serving.client.failures import ImageRefusedError, ServingError, WrongAnswerError
+from tfrespam.serving.client.failures import ImageRefusedError, ServingError, TooMuchDataError, WrongAnswerError
 from tfrespam.serving.inference import inputs, region, written
 from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import Segmentation
@@ -148,14 +148,15 @@ def _takes_films(case: Case, model: Segmenter) -> bool:
 
 
 def _ask(model: Segmenter, cases: list[Case]) -> None:
-    """Segment all cases at once; one by one if the graph rejects one, or the error does not say which."""
+    """Segment all cases at once; one by one if they are too large together, or if the graph rejects one of them."""
     if not cases:
         return
     predict = model.predict_film if cases[0].region == "film" else model.predict_bytes
     try:
         answers = predict([_sent(case) for case in cases])
     except UserError as error:
-        servers = isinstance(error, ServingError) and not isinstance(error, ImageRefusedError)
+        of_image = isinstance(error, ImageRefusedError | TooMuchDataError)  # the same in every call
+        servers = isinstance(error, ServingError) and not of_image
         answers = error.answers if isinstance(error, WrongAnswerError) else [str(error)] * len(cases) * servers
         if not answers and len(cases) > 1:
             for case in cases:
