@@ -20,6 +20,7 @@ from tfrespam.serving.graph.signatures import export_archive
 from tfrespam.serving.inference import saved_model
 from tfrespam.serving.inference.film_chain import decoded
 from tfrespam.serving.inference.written import IMAGE_ENDINGS
+from tfrespam.workflows import prediction
 from tfrespam.workflows.prediction import FIELDS
 
 
@@ -224,10 +225,26 @@ def test_files_are_read_and_written_during_inference(small_export, tmp_path, mon
         assert [int(row["height"]) for row in csv.DictReader(file)] == list(range(20, 30))
 
 
+def test_a_call_that_is_killed_before_its_tables_are_written_is_resumed(exported, tmp_path, monkeypatch, capsys):
+    """Also a film without a mass, for which no report is written."""
+    pytest.importorskip("highdicom")
+    study = {"StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.2.3", "SOPClassUID": dicom_files.MAMMOGRAPHY}
+    for name in ("a", "b"):
+        dicom_files.write(tmp_path / f"{name}.dcm", blob(30, 30), **study)
+    options = {"output": str(tmp_path / "out"), "model": str(exported), "threshold": 0.999999, "dicom_sr": True}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(prediction, "_write_tables", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        predict(str(tmp_path), **options)
+    monkeypatch.setattr(prediction, "_answered", lambda batches, *_: (pytest.fail("segmented again") for _ in batches))
+    predict(str(tmp_path), **options)
+    assert "2 of 2 images were finished by an earlier call" in capsys.readouterr().out
+    assert {row["area_px"] for row in table(tmp_path / "out").values()} == {"0"}
+    assert not list((tmp_path / "out").glob(".predict*")) and not list((tmp_path / "out").glob("*_sr.dcm"))
+
+
 def test_large_files_are_grouped_in_smaller_batches(tmp_path, monkeypatch):
     """Batches are in memory, so those of films contain fewer files than those of crops."""
     from tfrespam.serving.inference.jobs import Case
-    from tfrespam.workflows import prediction
 
     monkeypatch.setattr(prediction, "LARGEST_BATCH", 100)
     cases = []

@@ -21,7 +21,7 @@ from tfrespam.serving.inference.jobs import Case, trained_on
 from tfrespam.serving.inference.journal import Journal
 from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import check_threshold
-from tfrespam.serving.inference.written import CANDIDATES, IMAGE_ENDINGS
+from tfrespam.serving.inference.written import CANDIDATES, IMAGE_ENDINGS, SR
 from tfrespam.workflows.prediction_models import algorithms, on_disk, on_server
 from tfrespam.workflows.prediction_results import CANDIDATE_FIELDS, FIELDS, LISTED, finish
 
@@ -74,8 +74,11 @@ def predict_files(inputs: Sequence[str], output: str, *, model: str | None = Non
     folder.mkdir(parents=True, exist_ok=True)
     with only_one(folder, "Wait for it, or choose another `output`"):
         written.claim(folder, {case.name: _endings(case, settings["dicom"]) for case in cases})
-        rows = _predict(cases, segmenter, folder, settings, batch_size)
+        journal = Journal(folder / ".predict.unfinished", settings, {case.name: case.file for case in cases})
+        rows = _predict(cases, segmenter, folder, settings, batch_size, journal)
         _write_tables(folder, rows)
+        if not any(case.undone for case in cases):
+            journal.close()
         written.settle(folder)
     _say_notes(rows, passed_over)
     _say(cases, rows, place, output)
@@ -156,9 +159,8 @@ def _check_description(about: InputDescription, cases: list[Case], metadata: dic
 
 
 def _predict(cases: list[Case], model: FilmChain, folder: Path, settings: dict[str, Any],
-             batch_size: int) -> list[dict]:  # fmt: skip
+             batch_size: int, journal: Journal) -> list[dict]:  # fmt: skip
     """Return one row for every case, in their order."""
-    journal = Journal(folder / ".predict.unfinished", settings, {case.name: case.file for case in cases})
     rows = {case.name: _earlier(case, journal, folder, settings["dicom"]) for case in cases}
     left = [case for case in cases if rows[case.name] is None]
     if len(left) < len(cases):
@@ -172,8 +174,6 @@ def _predict(cases: list[Case], model: FilmChain, folder: Path, settings: dict[s
                 if not case.fault:
                     journal.add(case.file, row)
                 advance()
-    if not any(case.undone for case in cases):
-        journal.close()
     return [rows[case.name] for case in cases]
 
 
@@ -222,5 +222,6 @@ def _finish_batch(batch: Sequence[Case], folder: Path, settings: dict[str, Any])
 
 def _earlier(case: Case, journal: Journal, folder: Path, wanted: Wanted) -> dict | None:
     """Return the row of a case from an unfinished earlier call, if its output files still exist."""
-    there = all((folder / f"{case.name}{ending}").is_file() for ending in _endings(case, wanted))
-    return journal.row(case.file, case.name) if there else None
+    row = journal.row(case.file, case.name)
+    endings = [ending for ending in _endings(case, wanted) if row and (ending != SR or row["area_px"])]
+    return row if all((folder / f"{case.name}{ending}").is_file() for ending in endings) else None
