@@ -12,6 +12,7 @@ from tfrespam.predict import predict
 @pytest.mark.parametrize(("options", "message"), [
     ({"threshold": 1.0}, "`threshold` must be a probability"), ({"batch_size": 0}, "`batch_size` must be 1 or more"),
     ({"output": __file__}, "`output` must be a folder"), ({"model": "nowhere"}, "no exported model"),
+    ({"film_model": "films", "server": "host:8500"}, "`film_model` is used on this machine.* Received: both"),
 ])  # fmt: skip
 def test_invalid_options_are_rejected(tmp_path, options, message):
     write(tmp_path / "a.png", blob(20, 20))

@@ -37,7 +37,7 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
             pretrained one of tfrespam). With --server only its metadata is read; without --model the served network is
             assumed to be trained on crops. A named model also segments films, unless film_model is named.
         film_model: Folder of an exported model that finds masses on whole films (default: models_dir/films, else the
-            one of tfrespam; none with your own model).
+            one of tfrespam; none with your own model). Not with --server.
         models_dir: Folder of all exported models.
         threshold: Lowest probability of the mask's pixels (default: that of the model).
         batch_size: Number of images in a batch.

@@ -57,6 +57,9 @@ def predict_files(inputs: Sequence[str], output: str, *, model: str | None = Non
                         "the margin of the training crops")
     if box is not None and film_model is not None:
         raise UserError("`film_model` searches films, and `box` names the mass: give one of the two. Received: both")
+    if film_model is not None and server is not None:
+        raise UserError("`film_model` is used on this machine, and `server` segments films with the model it serves: "
+                        "give one of the two. Received: both")  # fmt: skip
     passed_over: Counter = Counter()
     cases = jobs.find(inputs, passed_over)
     if server is None:
