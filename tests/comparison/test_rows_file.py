@@ -1,10 +1,13 @@
 import gzip
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_runs import write_run
 
 from tfrespam.config import Experiment
+from tfrespam.core.files import read_csv
 from tfrespam.evaluation.statistics import patient_bootstrap
 from tfrespam.studies.comparison import outputs, results, rows_file
 from tfrespam.studies.comparison.plan import Comparison, Network, trainings
@@ -51,3 +54,12 @@ def test_the_file_is_compressed_and_reproducible(rows, comparison, tmp_path):
     assert len(first) < len(text) / 4
     assert len(text.splitlines()) == 1 + 2 * 2 * (40 * 13 + 40)
     assert text.splitlines()[0] == "recipe,protocol,network,fold,seed,lesion_id,copy,patient_id,tp,fp,fn,tn"
+
+
+def test_the_example_gives_the_numbers_of_the_table(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    file = Path(re.search(r'Path\("(.*)"\)', rows_file.read.__doc__)[1])
+    scores = rows_file.read(file)["controlled", "folds", "U-Net"]
+    row = next(row for row in read_csv(file.parent / "table.csv") if row["network"] == "U-Net")
+    low, high = patient_bootstrap(scores.columns["dice"], scores.patients)
+    assert (low, high) == pytest.approx((float(row["dice_low"]), float(row["dice_high"])))

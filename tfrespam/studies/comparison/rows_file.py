@@ -43,8 +43,8 @@ def read(path: Path) -> dict[tuple[str, str, str], Scores]:
     Examples:
         Recompute the interval of a row of a table::
 
-            known = rows_file.read(Path("experiments/results/first-edition/leakage-real/rows.csv.gz"))
-            scores = known["controlled", "paper", "U-Net"]
+            known = rows_file.read(Path("experiments/results/crop-gain/rows.csv.gz"))
+            scores = known["controlled", "folds", "U-Net"]
             patient_bootstrap(scores.columns["dice"], scores.patients)
     """
     with gzip.open(path, "rt", newline="", encoding="utf-8") as file:
