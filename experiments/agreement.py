@@ -2,12 +2,12 @@
 
     python experiments/agreement.py saved_models/A saved_models/B saved_models/C --output agreement.csv
 
-The exported networks must have been trained on the same data with the same patients held out. Each outlines the images
-of these patients. The table has the Dice of each network and of their mean probability with the reference, and of every
-pair of networks. Networks that agree with each other far better than with the reference have learnt the same outline,
-and more or better networks of their kind will not come nearer to it. Two further columns show what an error consists
-of: `in_place` is the Dice after each mask was moved onto the other's centre of gravity, and `same_size` that of as many
-of the likeliest pixels as the other mask has.
+The exported networks must have been trained under protocol folds or official on the same data with the same patients
+held out. Each outlines the images of these patients. The table has the Dice of each network and of their mean
+probability with the reference, and of every pair of networks. Networks that agree with each other far better than with
+the reference have learnt the same outline, and more or better networks of their kind will not come nearer to it. Two
+further columns show what an error consists of: `in_place` is the Dice after each mask was moved onto the other's centre
+of gravity, and `same_size` that of as many of the likeliest pixels as the other mask has.
 """
 
 import itertools
@@ -17,7 +17,7 @@ import numpy as np
 import scipy.ndimage
 
 from tfrespam import cli
-from tfrespam.config import DataConfig, Experiment
+from tfrespam.config import LEAKING, DataConfig, Experiment
 from tfrespam.core import runtime
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import write_csv
@@ -66,19 +66,23 @@ def agreement(probabilities: dict[str, np.ndarray], reference: np.ndarray, patie
 
 
 def outlined(models: Sequence[str], data_dir: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Return the arguments of `agreement` for exported models and the images of their validation split."""
+    """Return the arguments of `agreement` for exported models and the images of the patients that they held out."""
     runtime.load_tensorflow()
-    from tfrespam.data.loading import pipeline, prepared, protocols
+    from tfrespam.data.loading import pipeline, prepared
     from tfrespam.serving.inference import saved_model
+    from tfrespam.workflows.evaluation import Evaluation
 
     exported = {model: saved_model.load(model) for model in models}
     config, *others = [DataConfig.of(each.metadata["data"]) for each in exported.values()]
     if any(each != config for each in others):
         raise UserError("expected models that were trained on the same data with the same patients held out. "
                         f"Received: {', '.join(models)}")
+    if config.protocol in LEAKING:
+        raise UserError("expected models that hold out patients, trained under protocol folds or official. Received: "
+                        f"protocol {config.protocol}")  # fmt: skip
     found = prepared.find(data_dir, config)
-    judged = protocols.splits(found.table, config.protocol, config.fold, 0, config.exclude_films)["validation"]
-    batches = list(pipeline.evaluation(found, judged, batch_size=64).as_numpy_iterator())
+    judged, *_ = [Evaluation(each, found, config, "validation").chosen for each in exported.values()]
+    batches = list(pipeline.evaluation(found, judged, batch_size=64, second=config.second).as_numpy_iterator())
     probabilities = {name: np.concatenate([each.predict_images(images)[..., 0] for images, _ in batches])
                      for name, each in exported.items()}  # fmt: skip
     return probabilities, np.concatenate([masks[..., 0] > 0 for _, masks in batches]), found.table["patient_id"][judged]

@@ -136,6 +136,14 @@ def table(rows: Sequence[dict]) -> list[dict]:
     return found
 
 
+def held_out(known: dict[str, np.ndarray], fold: int, models: Sequence) -> np.ndarray:
+    """Bool per row of index.csv: the lesions of a fold, without the films that a network excludes."""
+    from tfrespam.data.loading import protocols
+
+    excluded = {film for model in models for film in model.metadata["data"].get("exclude_films", ())}
+    return protocols.splits(known, "folds", fold, 0, tuple(excluded & set(known["film_id"].tolist())))["validation"]
+
+
 def report(*models: str, source: str, data_dir: str | None = None, fold: int = 0, output: str = "",
            contexts: tuple[float, ...] = (1.2, 1.6, 2.0, 2.4)) -> None:  # fmt: skip
     """How networks outline the held-out masses of CBIS-DDSM in crops of several kinds.
@@ -157,7 +165,7 @@ def report(*models: str, source: str, data_dir: str | None = None, fold: int = 0
     exported = {model: saved_model.load(model) for model in models}
     config = DataConfig.of({**next(iter(exported.values())).metadata["data"], "protocol": "folds", "fold": fold})
     known = prepared.find(data_dir or Experiment().data_dir, config)
-    judged = protocols.splits(known.table, "folds", fold, 0, ())["validation"]
+    judged = held_out(known.table, fold, list(exported.values()))
     for name, model in exported.items():
         audit = protocols.leak_audit(known.table, judged, model.metadata.get("trained_on"))
         console.print(f"{name}: of {judged.sum()} lesions, {audit['patient']} are of patients that it was trained on")

@@ -1,5 +1,6 @@
 """experiments/agreement.py: agreement between networks and with the reference."""
 
+import dataclasses
 import importlib.util
 from pathlib import Path
 
@@ -61,6 +62,25 @@ def test_no_model_and_models_of_other_data_are_refused(trained, monkeypatch):
     monkeypatch.setattr(agreement.DataConfig, "of", lambda _: next(configs))
     with pytest.raises(UserError, match="the same patients held out"):
         agreement.report(str(model), str(model / "1"), data_dir=trained[0].data_dir)
+
+
+def test_models_that_hold_out_no_patients_are_refused(trained, monkeypatch):
+    model = Path(trained[0].models_dir) / "exp"
+    for protocol in ("all", "paper"):
+        data = dataclasses.replace(trained[0].data, protocol=protocol)
+        monkeypatch.setattr(agreement.DataConfig, "of", lambda _, data=data: data)
+        with pytest.raises(UserError, match=f"expected models that hold out patients.*Received: protocol {protocol}"):
+            agreement.report(str(model), data_dir=trained[0].data_dir)
+
+
+def test_excluded_films_are_not_judged(trained, prepared, monkeypatch):
+    """One of them is not in the data set, as `absent_films` allowed in training."""
+    held_out = (prepared.table["split"] == "train") & (prepared.table["fold"] == 0)
+    film = str(prepared.table["film_id"][held_out][0])
+    data = dataclasses.replace(trained[0].data, exclude_films=(film, "gone"), absent_films=1)
+    monkeypatch.setattr(agreement.DataConfig, "of", lambda _: data)
+    _, masks, patients = agreement.outlined([str(Path(trained[0].models_dir) / "exp")], trained[0].data_dir)
+    assert len(masks) == len(patients) == (held_out & (prepared.table["film_id"] != film)).sum()
 
 
 def test_exported_models_are_compared_on_their_validation_images(trained, tmp_path, capsys):

@@ -95,6 +95,16 @@ def test_crops_are_padded_or_cut_to_the_context_of_the_network(shape):
     np.testing.assert_array_equal(found, image > 0.5)
 
 
+def test_films_that_a_network_excludes_are_not_judged(prepared):
+    """One of them is not in the data set, as `absent_films` allowed in training."""
+    table, model = prepared.table, Bright()
+    fold = (table["split"] == "train") & (table["fold"] == 1)
+    np.testing.assert_array_equal(any_crop.held_out(table, 1, [model]), fold)
+    film = str(table["film_id"][fold][0])
+    model.metadata = {"data": {"exclude_films": [film, "gone"]}}
+    np.testing.assert_array_equal(any_crop.held_out(table, 1, [Bright(), model]), fold & (table["film_id"] != film))
+
+
 def test_a_trained_network_is_evaluated_on_every_kind_of_crop(trained, download, tmp_path, capsys):
     experiment, _ = trained
     model = str(Path(experiment.models_dir) / "exp")
