@@ -10,6 +10,7 @@ and 3 times as long as the candidate. Writes verdict.csv. Needs the extras [tune
 """
 
 import argparse
+import os
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,12 @@ from tfrespam.evaluation.platt_scaling import logit
 SIDE, CONTEXTS = 96, (1.6, 3.0)
 SHAPES = 6  # features of `shape`
 RATES = (0.25, 0.5, 1.0)
+
+
+def named(folders: list[Path]) -> dict[str, Path]:
+    """Return the folders by their paths below the one that contains them all."""
+    home = os.path.commonpath([folder.absolute().parent for folder in folders])
+    return {folder.absolute().relative_to(home).as_posix(): folder for folder in folders}
 
 
 def films_of(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray, str]]:
@@ -89,7 +96,7 @@ def findings(rows: list[dict], scores: np.ndarray, films: dict, held_out: list[s
     for row, score in zip(rows, scores.tolist(), strict=True):
         lesions, centres, matches = found[row["film_id"]]
         place = float(row["row"]), float(row["column"])
-        nearest = int(np.argmin(np.hypot(*(centres - place).T)))
+        nearest = int(np.argmin(np.hypot(*(centres - place).T))) if lesions else -1
         overlaps = [[float(row[name]) * (lesion == nearest) for lesion in range(lesions)]
                     for name in ("best_iou", "best_box_iou")]  # fmt: skip
         candidate = Candidate(score, box(row), place, int(row["area_px"]), float(row["longest_diameter_px"]))
@@ -128,20 +135,20 @@ def judged(judged_films: list[Finding], patients: list[str]) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, help="evaluations of folds, at least two")
+    parser.add_argument("folders", nargs="+", type=Path, help="evaluations of at least two folds")
     parser.add_argument("--data", type=Path, required=True, help="the prepared film data set")
     parser.add_argument("--output", type=Path, required=True)
     asked = parser.parse_args()
-    if len(asked.folders) < 2:
+    if len(named(asked.folders)) < 2:
         parser.error("a verdict needs other folders to be fitted to: name at least two")
     runtime.load_tensorflow()
     films, encode, known = films_of(asked.data), encoder(), {}
-    for folder in asked.folders:
+    for name, folder in named(asked.folders).items():
         rows = read_csv(folder / "candidates.csv")
         shapes = np.array([shape(row, films[row["film_id"]][0].shape) for row in rows])
-        known[folder.name] = {"rows": rows, "features": np.concatenate([shapes, look(rows, films, encode)], axis=1),
-                              "hits": np.array([float(row["best_iou"]) >= CRITERIA[0] for row in rows]),
-                              "films": [row["film_id"] for row in read_csv(folder / "per_image.csv")]}  # fmt: skip
+        known[name] = {"rows": rows, "features": np.concatenate([shapes, look(rows, films, encode)], axis=1),
+                       "hits": np.array([float(row["best_iou"]) >= CRITERIA[0] for row in rows]),
+                       "films": [row["film_id"] for row in read_csv(folder / "per_image.csv")]}  # fmt: skip
     written = []
     for name, each in known.items():
         patients = [films[film][2] for film in each["films"]]

@@ -37,6 +37,11 @@ def test_a_candidate_overlaps_the_lesion_next_to_it_and_the_new_score_orders():
     assert third.lesions == 1 and third.matches == ()
 
 
+def test_candidates_on_a_film_without_masses_overlap_nothing():
+    (found,) = verdict.findings([row("a", 5, 5, 15, 15, 0.9)], np.array([0.6]), {"a": film()}, ["a"])
+    assert found.lesions == 0 and [(each.score, each.ious) for each in found.matches] == [(0.6, ())]
+
+
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_a_crop_shows_the_candidate_in_its_middle(scale):
     image, mask, _ = film((20, 10, 40, 30))
@@ -45,6 +50,14 @@ def test_a_crop_shows_the_candidate_in_its_middle(scale):
     assert shown.mean() == pytest.approx(1 / scale**2, rel=0.05)
     if scale > 1:
         np.testing.assert_allclose(np.argwhere(shown).mean(axis=0), (verdict.SIDE - 1) / 2, atol=0.5)
+
+
+def test_folders_are_told_apart_by_their_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = [Path("runs/a/validation"), tmp_path / "runs" / "b" / "validation"]
+    assert verdict.named(folders) == dict(zip(("a/validation", "b/validation"), folders, strict=True))
+    assert list(verdict.named([Path("films/fold0"), Path("films/fold1")])) == ["fold0", "fold1"]
+    assert list(verdict.named([Path("fold0"), Path("fold0")])) == ["fold0"]
 
 
 def test_shape_of_a_candidate():
