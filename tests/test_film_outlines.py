@@ -1,12 +1,15 @@
 """experiments/film_outlines.py: outlines of the film network alone and with the crop network."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from tfrespam.core.errors import UserError
 
 FILE = Path(__file__).parents[1] / "experiments" / "film_outlines.py"
 SPEC = importlib.util.spec_from_file_location("film_outlines", FILE)
@@ -26,7 +29,7 @@ class Chain:
         return [type("Answer", (), {"labels": labels})]
 
 
-def test_the_gain_of_the_outlines_is_printed(tmp_path, monkeypatch, capsys):
+def test_the_gain_of_the_outlines_is_printed_and_written(tmp_path, monkeypatch, capsys):
     for folder in ("films", "masks"):
         (tmp_path / folder).mkdir()
         for name in ("a", "b"):
@@ -37,10 +40,25 @@ def test_the_gain_of_the_outlines_is_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(film_outlines.saved_model, "load", lambda path: path)
     folders = [str(tmp_path / "films"), str(tmp_path / "masks")]
     monkeypatch.setattr(sys, "argv", ["film_outlines.py", *folders, "--names", "a", "b", "--film_model", "f",
-                                      "--crop_model", "c"])  # fmt: skip
+                                      "--crop_model", "c", "--output", str(tmp_path / "outlines.csv")])  # fmt: skip
     film_outlines.main()
     told = capsys.readouterr().out
     assert "2 films: film network 0.8000, with the crop network 1.0000, gain +0.2000" in told
+    assert "standard error 0.0000, 95 % by films +0.2000 to +0.2000)" in told
+    assert (tmp_path / "outlines.csv").read_text().splitlines() == [
+        "film,film_network,with_crop_network", "a,0.8,1.0", "b,0.8,1.0"]  # fmt: skip
+
+
+def test_a_film_without_a_file_is_reported(tmp_path):
+    with pytest.raises(UserError, match="has no image that can be read. Expected one for each .*Received: a"):
+        film_outlines.read(tmp_path, "a")
+
+
+def test_the_interval_resamples_films():
+    rows = [{"film": str(number), "film_network": 0.5, "with_crop_network": 0.5 + 0.1 * (number % 2)}
+            for number in range(100)]  # fmt: skip
+    low, high = map(float, re.search(r"95 % by films ([+-].*) to ([+-].*)\)", film_outlines.summary(rows)).groups())
+    assert 0.035 < low < 0.045 and 0.055 < high < 0.065  # 0.05 and twice its standard error, 0.005
 
 
 def test_dice_of_two_empty_masks_is_1():
