@@ -2,7 +2,7 @@
 
     python experiments/films_without_masses.py --films 100
 
-Each film is drawn twice, with and without its masses.
+Each film is drawn twice, with and without its masses. `--output` writes a CSV file with a row for each drawn film.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 import tfrespam as tr
+from tfrespam.core.files import write_csv
 from tfrespam.data.phantom.film import draw_film
 from tfrespam.data.phantom.patient import draw_patient
 
@@ -25,25 +26,36 @@ def drawn(index: int, seed: int, masses: bool) -> tuple[np.ndarray, int]:
     return draw_film(breast, patient.density, "CC", rng)[0], len(breast.masses)
 
 
+def counted(asked: argparse.Namespace, masses: bool) -> list[dict]:
+    """Draw the films, with or without their masses, and return a row with the number of candidates on each."""
+    numbers = []
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(asked.films):
+            film, number = drawn(index, asked.seed, masses)
+            cv2.imwrite(f"{folder}/{index:04}.png", film)
+            numbers.append(number)
+        found = tr.predict(folder, asked.model, film_model=asked.film_model, film="always")
+    return [{"film": index, "masses": number, "candidates": len(each.candidates)}
+            for index, (number, each) in enumerate(zip(numbers, found, strict=True))]  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--films", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", help="network for crops (default: that of predict)")
     parser.add_argument("--film_model", help="network for films (default: that of predict)")
+    parser.add_argument("--output", help="file for a row for each film, as CSV (default: none is written)")
     asked = parser.parse_args()
+    rows = []
     for masses in (False, True):
-        numbers = []
-        with tempfile.TemporaryDirectory() as folder:
-            for index in range(asked.films):
-                film, number = drawn(index, asked.seed, masses)
-                cv2.imwrite(f"{folder}/{index:04}.png", film)
-                numbers.append(number)
-            found = tr.predict(folder, asked.model, film_model=asked.film_model, film="always")
-            counts = np.array([len(each.candidates) for each in found])
-        kind = f"with {sum(numbers)} masses" if masses else "without a mass"
+        found = counted(asked, masses)
+        counts, rows = np.array([row["candidates"] for row in found]), rows + found
+        kind = f"with {sum(row['masses'] for row in found)} masses" if masses else "without a mass"
         print(f"{asked.films} films {kind}: {counts.mean():.2f} candidates per film, "
               f"none on {np.mean(counts == 0):.0%} of them")  # fmt: skip
+    if asked.output:
+        write_csv(asked.output, rows)
 
 
 if __name__ == "__main__":
