@@ -4,10 +4,12 @@ import dicom_files
 import numpy as np
 import pydicom
 import pytest
-from masked_film import ALGORITHM, DIGITAL, FILM, MASK
+from masked_film import ALGORITHM, DIGITAL, FILM, MASK, STUDY
 from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
+from tfrespam.data.dicom.reader import TOMOSYNTHESIS
 from tfrespam.serving.dicom.source import read_source
 from tfrespam.serving.dicom.write import Wanted, write_objects
 
@@ -73,3 +75,27 @@ def test_complete_and_incomplete_patient_coordinates_are_supported(tmp_path, lac
     made = pydicom.dcmread(tmp_path / "a_seg.dcm")
     assert made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == 1
     assert ("FrameOfReferenceUID" in made) or lacking
+
+
+@pytest.mark.parametrize("place", ["shared", "frame"])
+@pytest.mark.parametrize("lacking", ["", "PlaneOrientationSequence", "PlanePositionSequence"])
+def test_a_tomosynthesis_object_of_one_frame_keeps_its_frame_of_reference(tmp_path, place, lacking):
+    """With a complete position, an incomplete one, and with groups that highdicom expects among the shared ones."""
+    measures, orientation, position, shared, frame = (Dataset() for _ in range(5))
+    measures.PixelSpacing, measures.SliceThickness = [0.07, 0.07], 1
+    orientation.ImageOrientationPatient, position.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [0, 0, 0]
+    groups = shared if place == "shared" else frame
+    groups.PixelMeasuresSequence, groups.PlaneOrientationSequence = [measures], [orientation]
+    frame.PlanePositionSequence = [position]
+    for item in (shared, frame):
+        for element in [each for each in item if each.keyword == lacking]:
+            del item[element.tag]
+    path = dicom_files.write(tmp_path / "a.dcm", FILM, **STUDY, SOPClassUID=TOMOSYNTHESIS, NumberOfFrames=1,
+                             FrameOfReferenceUID="1.2.9", SharedFunctionalGroupsSequence=[shared],
+                             PerFrameFunctionalGroupsSequence=[frame])  # fmt: skip
+    write_objects(path, tmp_path / "a", MASK, MASK * np.float32(0.7), 0.07, ALGORITHM, Wanted(True, True, True))
+    made = pydicom.dcmread(tmp_path / "a_seg.dcm")
+    assert made.FrameOfReferenceUID == "1.2.9" and (tmp_path / "a_sr.dcm").exists()
+    shared, frame = made.SharedFunctionalGroupsSequence[0], made.PerFrameFunctionalGroupsSequence[0]
+    assert list(shared.PixelMeasuresSequence[0].PixelSpacing) == [0.07, 0.07]
+    assert ("PlaneOrientationSequence" in shared) == ("PlanePositionSequence" in frame) == (not lacking)

@@ -12,11 +12,13 @@ from pydicom.multival import MultiValue
 from pydicom.uid import RE_VALID_UID
 from pydicom.valuerep import DA, DT, TM
 
+from tfrespam.data.dicom.functional_groups import GROUPS
 from tfrespam.data.dicom.header import spacings_mm
 from tfrespam.data.dicom.values import parsed
 
 KEPT = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")  # objects refer to the file by these
 PLACE = ("FrameOfReferenceUID", "ImageOrientationPatient", "ImagePositionPatient")
+_PLANE = ("PlaneOrientationSequence", "PlanePositionSequence")  # the same in functional groups
 LAST_GROUP = 0x0030  # later groups, such as pixel data, are not copied
 _SEXES = ("M", "F", "O")
 _CODE = re.compile(r"[A-Z0-9 _]{0,16}")
@@ -143,9 +145,26 @@ def _place(source: Dataset) -> None:
         source.PixelSpacing = list(spacing)
         if not source.get("SliceThickness"):
             source.SliceThickness = thickness(source)
+    enhanced = GROUPS[0] in source or GROUPS[1] in source
+    if enhanced:
+        _share_geometry(source)
     if not all(source.get(keyword) for keyword in (*PLACE, "PixelSpacing")):
-        for keyword in PLACE:
+        for keyword in PLACE[1:] if enhanced else PLACE:  # tomosynthesis always has a frame of reference
             source.pop(keyword, None)
+        for groups in (item for name in GROUPS for item in source.get(name) or ()):
+            for name in _PLANE:
+                groups.pop(name, None)
+
+
+def _share_geometry(source: Dataset) -> None:
+    """Move spacing and orientation of the only frame to the shared groups, where highdicom expects them."""
+    shared = (source.get(GROUPS[0]) or [Dataset()])[0]
+    for frame in list(source.get(GROUPS[1]) or ())[:1]:
+        for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+            if name in frame:
+                shared[name] = frame[name]
+                del frame[name]
+    setattr(source, GROUPS[0], [shared])
 
 
 def thickness(source: Dataset) -> float:
