@@ -1,9 +1,12 @@
 """DICOM reports, read back by highdicom."""
 
+import dataclasses
+
+import dicom_files
 import numpy as np
 import pydicom
 import pytest
-from masked_film import ALGORITHM, MASK, saved
+from masked_film import ALGORITHM, DIGITAL, FILM, MASK, saved
 from pydicom.sr.codedict import codes
 
 from tfrespam.evaluation.extent import extent
@@ -32,6 +35,18 @@ def test_report_contains_measurements_of_the_segment(film, tmp_path, spacing, ar
     segment = group.referenced_segmentation_frame
     assert (segment.referenced_sop_instance_uid, segment.referenced_segment_numbers) == (seg.SOPInstanceUID, [1])
     assert "ab" * 32 in read.to_json() and "tfrespam 0.1.0, model 3" in read.to_json()
+
+
+def test_the_observer_depends_only_on_the_network(tmp_path):
+    def observer(name, algorithm):
+        film = dicom_files.write(tmp_path / f"{name}.dcm", FILM, **DIGITAL)
+        write_objects(film, tmp_path / name, MASK, MASK, 0.07, algorithm, Wanted(sr=True))
+        context = highdicom.sr.srread(tmp_path / f"{name}_sr.dcm").content.get_observer_contexts()
+        return context[0].observer_identifying_attributes.uid
+
+    other = dataclasses.replace(ALGORITHM, sha256="cd" * 32)
+    uids = [observer("a", ALGORITHM), observer("b", ALGORITHM), observer("c", other)]
+    assert uids[0] == uids[1] == ALGORITHM.device_uid and uids[2] == other.device_uid != uids[0]
 
 
 def test_each_mass_has_a_segment_and_measurements_with_the_same_ids(film, tmp_path):

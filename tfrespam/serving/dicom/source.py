@@ -65,6 +65,11 @@ class Algorithm:
         return "+".join(each[:16] for each in self.sha256.split("+")) or "unknown"
 
     @property
+    def device_uid(self) -> UID:
+        """UID of the network as the observer of a report, the same for all images."""
+        return generate_uid(entropy_srcs=["device", self.name, self.version, self.sha256])
+
+    @property
     def parameters(self) -> dict[str, str]:
         """Values for Algorithm Parameters."""
         threshold = "unknown" if self.threshold is None else f"{self.threshold:g}"

@@ -28,7 +28,7 @@ def measurement_report(source: Dataset, seg: Dataset, extents: Sequence[tuple[in
         groups = [_group(source, seg, number, extent, spacing_mm, algorithm)
                   for number, extent in enumerate(extents, 1) if extent[0]]  # fmt: skip
         report = highdicom.sr.MeasurementReport(
-            observation_context=_observer(source, algorithm), imaging_measurements=groups,
+            observation_context=_observer(algorithm), imaging_measurements=groups,
             procedure_reported=highdicom.sr.CodedConcept("71651007", "SCT", "Mammography"))  # fmt: skip
         return highdicom.sr.ComprehensiveSR(
             evidence=[source, seg], content=report[0],
@@ -58,12 +58,12 @@ def _group(source: Dataset, seg: Dataset, number: int, extent: tuple[int, float]
                       for name, value, unit in values])  # fmt: skip
 
 
-def _observer(source: Dataset, algorithm: Algorithm):
+def _observer(algorithm: Algorithm):
     import highdicom
     from pydicom.sr.codedict import codes
 
     device = highdicom.sr.DeviceObserverIdentifyingAttributes(
-        uid=uid_for(source, algorithm, "device"), name=algorithm.name[:64], manufacturer_name=MANUFACTURER,
+        uid=algorithm.device_uid, name=algorithm.name[:64], manufacturer_name=MANUFACTURER,
         model_name=algorithm.version[:64], serial_number=algorithm.serial_number)  # fmt: skip
     context = highdicom.sr.ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
     return highdicom.sr.ObservationContext(observer_device_context=context)
