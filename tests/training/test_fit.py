@@ -1,6 +1,7 @@
 """Training: identical weights after an interruption, and every setting."""
 
 import dataclasses
+import re
 
 import keras
 import numpy as np
@@ -30,6 +31,7 @@ def test_tensorboard_settings_do_not_change_the_weights(prepared, data_dir, tmp_
     assert list((tmp_path / "0" / "tensorboard").rglob("*.xplane.pb"))
 
 
+FORECAST = r"{epochs} epochs of \d+ steps at \S+ s \(measured on 3\): about .*; memory about .*, disk \d+ MB"
 AVERAGED = {"training__ema": 0.9, "training__schedule": "cosine", "training__warmup_epochs": 0.5}
 HALF = {"training__ema": 0.9, "training__precision": "mixed_float16", "training__optimizer": "adamw",
         "training__weight_decay": 0.01}  # fmt: skip
@@ -38,9 +40,10 @@ HALF = {"training__ema": 0.9, "training__precision": "mixed_float16", "training_
 @pytest.mark.parametrize("settings", [
     AVERAGED, slow(RIVAL), slow(SIDES), slow({}), slow(HALF), slow({**RIVAL, **HALF}), slow({**SIDES, **AVERAGED}),
 ])  # fmt: skip
-def test_a_resumed_run_ends_with_identical_weights(prepared, data_dir, tmp_path, monkeypatch, settings):
+def test_a_resumed_run_ends_with_identical_weights(prepared, data_dir, tmp_path, monkeypatch, capsys, settings):
     experiment = tiny.experiment(tmp_path, data_dir, training__epochs=4, augment__noise=0.02, **settings)
     whole = fitted(experiment, prepared, tmp_path / "whole").get_weights()
+    assert re.search(FORECAST.format(epochs=4), capsys.readouterr().out)
     batches = []
 
     def stop(self, batch, logs=None):
@@ -53,7 +56,9 @@ def test_a_resumed_run_ends_with_identical_weights(prepared, data_dir, tmp_path,
         with pytest.raises(InterruptedError):
             fitted(experiment, prepared, tmp_path / "cut")
     assert len(history(tmp_path / "cut")) == 2
+    capsys.readouterr()
     assert_same_bits(fitted(experiment, prepared, tmp_path / "cut").get_weights(), whole)
+    assert re.search(FORECAST.format(epochs=2), capsys.readouterr().out)
     for cut, uncut in zip(history(tmp_path / "cut"), history(tmp_path / "whole"), strict=True):
         # this one sum has once been seen to differ in its last bit; all else is the same to the bit
         assert cut.pop("val_loss") == pytest.approx(uncut.pop("val_loss"), rel=1e-6)
