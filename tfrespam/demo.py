@@ -51,7 +51,7 @@ def demo(model: str | None = None, models_dir: str = "saved_models", host: str =
         if host not in ("127.0.0.1", "localhost", "::1"):
             log.info("other computers can open this page: there is no password and no encryption")
         try:
-            with made.uploads.swept():
+            with made.swept():
                 made.blocks.block_thread()
         finally:
             made.blocks.close(verbose=False)

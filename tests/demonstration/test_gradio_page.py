@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -250,6 +251,19 @@ def test_films_start_at_the_operating_point_and_boxes_at_the_threshold(film_mode
     threshold, study, *_ = page._opened(str(tmp_path / "film.png"), name)
     assert threshold == 0.37 and study.found is not None and page._threshold(name) == 0.5
     assert page._segmented(study, name, 0.6)[0] == 0.6  # the user's own
+
+
+def test_masks_for_download_are_removed_after_an_hour(film_models_dir, tmp_path):
+    from tfrespam.studies.demonstration import gradio_page, models
+
+    page = gradio_page.Page(models.offered(str(film_models_dir), None), tmp_path)
+    new, old = (page._scratch_file("film_mask.png") for _ in range(2))
+    for path, age in ((new, 3590), (old, 3610)):
+        path.touch()
+        for each in (path, path.parent):
+            os.utime(each, (time.time() - age,) * 2)
+    page.downloads.sweep()
+    assert new.exists() and not old.parent.exists() and "one hour" in gradio_page.NOTICE
 
 
 @pytest.mark.slow

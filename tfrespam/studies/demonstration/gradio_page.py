@@ -20,11 +20,13 @@ from tfrespam.studies.demonstration.guard import Guard
 from tfrespam.studies.demonstration.guard import hosts as guarded_hosts
 from tfrespam.studies.demonstration.phantom_examples import examples
 from tfrespam.studies.demonstration.study import Study
+from tfrespam.studies.demonstration.swept_folder import SweptFolder
 from tfrespam.studies.demonstration.uploads import Uploads
 
 TITLE = "Breast-mass segmentation"
 NOTICE = ("**For research. Not a medical device: no result of this page may be used for diagnosis or treatment.** "
-          "Images stay in the memory of the computer that runs this page, and are deleted when the page is closed.")
+          "Images and results stay on the computer that runs this page. They are deleted one hour after their last use, "
+          "and when the page's server stops.")
 HELP = ("Drop a PNG, JPEG, TIFF or DICOM file. On a whole film, candidate masses are listed with their scores: click "
         "one to zoom in; candidates with a score below the threshold are hidden. Or click two opposite corners of a "
         "box around a suspected mass in the left image: the network then receives only that region, as in training. "
@@ -36,7 +38,7 @@ CSS = """
 .status:empty { display: none; }
 footer { display: none !important; }
 """
-IDLE = 3600  # seconds after which the images of a session are deleted
+IDLE = 3600  # seconds after which the images and the downloads of a session are deleted
 SCRATCH = "tfrespam-demo-"
 COLUMNS = ["number", "score", "area", "longest diameter"]
 NO_MASS = "No mass found: no candidate reaches the threshold."
@@ -55,8 +57,7 @@ class Page:
 
     def __init__(self, offered: dict[str, Path], scratch: Path):
         self.offered, self.examples = offered, examples()
-        self.scratch, self.downloads = scratch, scratch / "downloads"
-        self.downloads.mkdir(exist_ok=True)
+        self.scratch, self.downloads = scratch, SweptFolder(scratch / "downloads", IDLE)
         with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, IDLE)) as self.blocks:
             self._lay_out()
             self._connect()
@@ -199,7 +200,13 @@ class Page:
 
     def _scratch_file(self, name: str) -> Path:
         """Return a path in a new folder, so that the browser offers the file under exactly this name."""
-        return Path(tempfile.mkdtemp(dir=self.downloads)) / name
+        return Path(tempfile.mkdtemp(dir=self.downloads.folder)) / name
+
+    @contextlib.contextmanager
+    def swept(self) -> Iterator[None]:
+        """Remove uploads that nobody read, and old downloads, during the block, after `launch`."""
+        with self.uploads.swept(), self.downloads.swept():
+            yield
 
     def launch(self, host: str, port: int | None, upload_mb: int, hosts: Iterable[str] = (), **options):
         """Serve the page and return its URL, immediately with prevent_thread_lock=True.

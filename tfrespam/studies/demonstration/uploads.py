@@ -2,14 +2,14 @@
 
 import contextlib
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
+
+from tfrespam.studies.demonstration.swept_folder import SweptFolder
 
 UNTAKEN = 120  # seconds after which an upload that was not read is removed; reading begins right after it
 
 
-class Uploads:
+class Uploads(SweptFolder):
     """Folder for uploads, which the page reads into memory and removes.
 
     Args:
@@ -19,24 +19,8 @@ class Uploads:
     """
 
     def __init__(self, folder: Path, limit: int, kept: float = UNTAKEN):
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self._limit, self._kept = folder.resolve(), limit, kept
-        self._under_way, self._lock, self._ended = 0, threading.Lock(), threading.Event()
-
-    @contextlib.contextmanager
-    def swept(self) -> Iterator[None]:
-        """Remove old uploads regularly in a thread during the block."""
-        thread = threading.Thread(target=self._sweep_on, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            thread.join()
-
-    def _sweep_on(self) -> None:
-        while not self._ended.wait(self._kept / 2):
-            self.sweep()
+        super().__init__(folder, kept)
+        self._limit, self._under_way, self._lock = limit, 0, threading.Lock()
 
     def holds(self, path: Path) -> bool:
         """Return whether `path`, after resolving links and dots, is inside the folder."""
@@ -59,23 +43,9 @@ class Uploads:
         with self._lock:
             self._under_way -= size
 
-    def sweep(self) -> None:
-        """Remove uploads that were not read in time."""
-        old = time.time() - self._kept
-        for path in self._files():
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < old:
-                    path.unlink()
-        for folder in list(self.folder.iterdir()):
-            with contextlib.suppress(OSError):  # not empty, or a file
-                folder.rmdir()
-
     def _size(self) -> int:
         size = 0
-        for path in self._files():
+        for path in self.folder.rglob("*"):
             with contextlib.suppress(OSError):
-                size += path.stat().st_size
+                size += path.stat().st_size if path.is_file() else 0
         return size
-
-    def _files(self) -> list[Path]:
-        return [path for path in self.folder.rglob("*") if path.is_file()]
