@@ -10,8 +10,8 @@ class ConvUnit(keras.layers.Layer):
     """2-D convolution with "same" padding, then optional batch normalisation, then an optional activation.
 
     Batch normalisation uses PyTorch's constants (running averages 0.9 old + 0.1 new, epsilon 1e-5), like the PyTorch
-    U-Net from which the details that the paper omits are taken; Keras' defaults are 0.99 and 1e-3. These averages also
-    converge within the few hundred steps of a small training.
+    U-Net from which the details that the ResPAM paper omits are taken; Keras' defaults are 0.99 and 1e-3. These
+    averages also converge within the few hundred steps of a small training.
 
     Args:
         filters: Channels of the output.

@@ -13,7 +13,7 @@ class ImageLoss(keras.losses.Loss):
 
     Args:
         name: Name in Keras' logs.
-        options: Keyword arguments of `value`: numbers of 0 or more, stored as attributes and in the configuration.
+        options: Keyword arguments of `value`: numbers of 0 or more, stored in `self.options` and in the configuration.
         **kwargs: `reduction` and `dtype` of `keras.losses.Loss`.
 
     Call arguments:

@@ -90,8 +90,8 @@ class Tversky(ImageLoss):
 class LogDice(ImageLoss):
     """Exponential logarithmic Dice, (-ln soft Dice)^exponent, mean over images.
 
-    Source: Rajalakshmi et al., DS U-Net, 2020, doi 10.1002/ima.22516. Departure: it uses the Dice of each image;
-    the source uses the mean of the batch.
+    Source: Ravitha Rajalakshmi et al., DS U-Net, 2021, doi 10.1002/ima.22516. Departure: it uses the Dice of each
+    image; the source uses the mean of the batch.
 
     Args:
         exponent: Exponent of the logarithm.
