@@ -18,7 +18,7 @@ import pydicom
 import pytest
 from demonstration.phantom_dicom import write_film
 
-SEARCHED = re.compile("candidates|No mass found")  # what the status tells of a film
+SEARCHED = re.compile("candidate|No mass found")  # what the status tells of a film
 
 
 def start(models_dir, *options):
@@ -253,6 +253,23 @@ def test_films_start_at_the_operating_point_and_boxes_at_the_threshold(film_mode
     assert page._segmented(study, name, 0.6)[0] == 0.6  # the user's own
 
 
+def test_the_status_counts_the_candidates_that_are_shown(film_models_dir, tmp_path):
+    from tfrespam.studies.demonstration import gradio_page, models
+
+    film = np.full((480, 300), 600, np.uint16)
+    cv2.ellipse(film, (0, 240), (200, 160), 0, 0, 360, 25000, -1)
+    cv2.circle(film, (75, 240), 24, 60000, -1)
+    cv2.circle(film, (60, 330), 14, 42000, -1)  # a dimmer one
+    cv2.imwrite(str(tmp_path / "film.png"), film)
+    page = gradio_page.Page(models.offered(str(film_models_dir), None), tmp_path)
+    (name,) = page.offered
+    _, study, status, *_ = page._opened(str(tmp_path / "film.png"), name)
+    assert status == "2 candidates."
+    said = [page._drawn(study, name, threshold)[0] for threshold in (0.3, 0.9, 0.9999)]
+    assert said == ["2 candidates.", "1 candidate.", gradio_page.NO_MASS]
+    assert page._drawn(study.clicked(5, 5), name, 0.9)[0] == gradio_page.FIRST_CORNER
+
+
 def test_masks_for_download_are_removed_after_an_hour(film_models_dir, tmp_path):
     from tfrespam.studies.demonstration import gradio_page, models
 
@@ -286,6 +303,7 @@ def test_a_dropped_film_lists_candidates_that_move_with_the_threshold(film_model
             rows.nth(1).locator("[role=gridcell]").nth(1).click()
             page.locator("#zoom img").wait_for()
             set_threshold(page, 0.9)
+            page.locator("#status").get_by_text("1 candidate.").wait_for()
             rows.nth(1).wait_for(state="detached")
             assert rows.count() == 1 and 0 < area(page) < whole
             set_threshold(page, 0.3)

@@ -40,7 +40,9 @@ footer { display: none !important; }
 """
 IDLE = 3600  # seconds after which the images and the downloads of a session are deleted
 SCRATCH = "tfrespam-demo-"
+THRESHOLD = "Threshold: lowest probability of the mask's pixels; for candidates on a film, their lowest score"
 COLUMNS = ["number", "score", "area", "longest diameter"]
+FIRST_CORNER = "First corner set: now click the opposite one."
 NO_MASS = "No mass found: no candidate reaches the threshold."
 NO_TABLE = gr.Dataframe(visible=False), gr.Image(value=None, visible=False)
 NOTHING = (None, None, "", gr.DownloadButton(visible=False), *NO_TABLE)
@@ -69,7 +71,7 @@ class Page:
         with gr.Row():
             with gr.Column(min_width=260):
                 self.model = gr.Dropdown(list(self.offered), value=first, label="Model", elem_id="model")
-                self.about = gr.Markdown(models.described(models.loaded(self.offered[first])))
+                self.about = gr.Markdown(self._about(first))
             with gr.Column(min_width=260):
                 self.file = gr.File(label="Image: PNG, JPEG, TIFF or DICOM", height=140, elem_id="file")
                 with gr.Row():
@@ -77,7 +79,7 @@ class Page:
         gr.Markdown(HELP)
         self.status = gr.Markdown("", elem_id="status", elem_classes="status")
         self.threshold = gr.Slider(0.01, 0.99, value=self._threshold(first), step=0.01, elem_id="threshold",
-                                   label="Threshold: lowest probability that counts as mass", buttons=[])  # fmt: skip
+                                   label=THRESHOLD, buttons=[])  # fmt: skip
         with gr.Row():
             options = {"interactive": False, "buttons": ["fullscreen"], "format": "png"}
             self.image = gr.Image(label="Contour", elem_id="picture", alt_text="The image with the mask's contour",
@@ -108,10 +110,13 @@ class Page:
                          [self.threshold, *everything], **quiet)  # fmt: skip
         self.image.select(self._clicked, [self.study, *settings], [self.threshold, *everything], **quiet)
         self.model.change(self._switched, [self.study, self.model], [self.about, self.threshold, *everything], **quiet)
-        self.threshold.change(self._drawn, [self.study, self.threshold], [*shown, self.seg],
+        self.threshold.change(self._drawn, [self.study, *settings], [self.status, *shown, self.seg],
                               trigger_mode="always_last", **quiet)  # fmt: skip
         self.table.select(self._zoomed, [self.study], [self.zoom], **quiet)
         self.make_seg.click(self._segmentation_object, [self.study, *settings], [self.status, self.seg], **quiet)
+
+    def _about(self, model: str) -> str:
+        return models.described(models.loaded(self.offered[model]), models.finder_path(self.offered) is not None)
 
     def _threshold(self, model: str, study: Study | None = None) -> float:
         """Return the model's threshold; after a search of a film, the operating point of the film network."""
@@ -141,7 +146,7 @@ class Page:
         study = before.segmented(loaded, models.finder(self.offered) if before.is_film else None)
         if threshold is None or (before.found is None) != (study.found is None):
             threshold = self._threshold(model, study)
-        status = _status(study, trained_on(loaded.metadata)["view"])
+        status = _status(study, trained_on(loaded.metadata)["view"], threshold)
         return threshold, study, status, *self._shown(study, threshold), *self._seg_buttons(study)
 
     def _clicked(self, study: Study | None, model: str, threshold: float, event: gr.SelectData):
@@ -152,18 +157,20 @@ class Page:
         except UserError as error:
             return gr.skip(), study, f"⚠️ {error}.", *self._shown(study, threshold), *self._seg_buttons(study)
         if study.box is None:
-            status = "First corner set: now click the opposite one."
-            return gr.skip(), study, status, *self._shown(study, threshold), *self._seg_buttons(study)
+            return gr.skip(), study, FIRST_CORNER, *self._shown(study, threshold), *self._seg_buttons(study)
         return self._segmented(study, model, threshold)
 
     def _switched(self, study: Study | None, model: str):
-        about = models.described(models.loaded(self.offered[model]))
+        about = self._about(model)
         if study is None:
             return about, self._threshold(model), None, "", *NOTHING, *self._seg_buttons(None)
         return about, *self._segmented(study, model)
 
-    def _drawn(self, study: Study | None, threshold: float):
-        return *(NOTHING if study is None else self._shown(study, threshold)), gr.DownloadButton(visible=False)
+    def _drawn(self, study: Study | None, model: str, threshold: float):
+        if study is None:  # a message about a refused file stays
+            return gr.skip(), *NOTHING, gr.DownloadButton(visible=False)
+        status = _status(study, trained_on(models.loaded(self.offered[model]).metadata)["view"], threshold)
+        return status, *self._shown(study, threshold), gr.DownloadButton(visible=False)
 
     def _shown(self, study: Study, threshold: float):
         rows = "\n".join(f"| {name} | {value} |" for name, value in study.measures(threshold))
@@ -250,10 +257,13 @@ def in_memory_folder() -> Iterator[Path]:
         yield Path(made)
 
 
-def _status(study: Study, view: str) -> str:
+def _status(study: Study, view: str, threshold: float) -> str:
     """Return the status line about the result of a network that was trained on `view`."""
+    if study.corner is not None:
+        return FIRST_CORNER
     if view == "film" and study.box is not None:
         return NO_BOX
     if study.found is not None:
-        return f"{len(study.found)} candidates." if study.found else NO_MASS
+        count = len(study.candidates(threshold))
+        return f"{count} candidate{'s' if count > 1 else ''}." if count else NO_MASS
     return DRAW_A_BOX if study.box is None and study.is_film else ""

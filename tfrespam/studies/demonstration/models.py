@@ -33,17 +33,23 @@ def loaded(path: Path) -> saved_model.ExportedModel:
     return saved_model.load(path)
 
 
-def finder(offered: dict[str, Path]) -> saved_model.ExportedModel | None:
-    """Return the network that finds masses on whole films: the newest offered, else that of tfrespam."""
+def finder_path(offered: dict[str, Path]) -> Path | None:
+    """Return the version folder of the network that finds masses on films: the newest offered, else tfrespam's."""
     films = [path for path in offered.values() if trained_on(saved_model.read_metadata(path))["view"] == "film"]
-    path = films[0] if films else shipped(FILMS)
+    return films[0] if films else shipped(FILMS)
+
+
+def finder(offered: dict[str, Path]) -> saved_model.ExportedModel | None:
+    """Load the network that finds masses on whole films; None if there is none."""
+    path = finder_path(offered)
     return loaded(path) if path else None
 
 
-def described(model: saved_model.ExportedModel) -> str:
-    """Describe a model and its training data in Markdown."""
+def described(model: saved_model.ExportedModel, searched: bool = False) -> str:
+    """Describe a model and its training data in Markdown; `searched` says if another network searches whole films."""
     about, data = model.metadata, model.metadata.get("data", {})
-    view = {"roi": "crops around a mass: on a whole film, draw a box around it", "film": "whole films"}
+    films = "whole films are searched with the film network" if searched else "on a whole film, draw a box around it"
+    view = {"roi": f"crops around a mass; {films}", "film": "whole films"}
     parameters = about.get("parameters")
     return (f"{about.get('model') or 'A network'}{f', {parameters:,} parameters' if parameters else ''}, trained on "
             f"*{data.get('dataset', 'unknown data')}*, {view.get(data.get('view'), 'unknown images')}.")  # fmt: skip
