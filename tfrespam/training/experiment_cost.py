@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfrespam.config import Experiment
-from tfrespam.data.loading.pipeline import channels
+from tfrespam.data.loading.pairs import channels
 from tfrespam.training.estimate import Measured
 from tfrespam.training.fit import compiled
 from tfrespam.training.step_cost import measure

@@ -95,7 +95,7 @@ def fit(run: TrainingRun, devices: Devices = Devices()) -> keras.Model:  # noqa:
 
 def _estimate(model: keras.Model, experiment: Experiment, splits: dict, steps: int, epochs: int) -> Estimate:
     """Estimate the resources of the training from a few steps, without changing the model."""
-    channels, (height, width) = pipeline.channels(experiment.data.second), experiment.data.image_shape
+    channels, (height, width) = pairs.channels(experiment.data.second), experiment.data.image_shape
     measured = measure(model, (height, width, channels), experiment.training.batch_size)
     return Estimate(measured, epochs, steps, experiment.training.batch_size, int(splits["validation"].sum()),
                     height * width, channels)  # fmt: skip
@@ -157,7 +157,7 @@ def compiled(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
 def _model(experiment: Experiment, steps_per_epoch: int) -> keras.Model:
     """Return the model to fit: the network, or a model for its auxiliary outputs or its discriminator."""
     asked, training, data = experiment.model, experiment.training, experiment.data
-    shape = (*data.image_shape, pipeline.channels(data.second))
+    shape = (*data.image_shape, pairs.channels(data.second))
     network = build_model(asked.name, shape, asked.width, **asked.options)
     if training.loss == "box":
         return box_supervised(network, training, steps_per_epoch)

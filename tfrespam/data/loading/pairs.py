@@ -9,6 +9,11 @@ VIEWS = {"CC": "MLO", "MLO": "CC"}
 MODALITIES = {"DM": "CM", "CM": "DM"}  # CDD-CESM: low-energy and subtracted
 
 
+def channels(second: str) -> int:
+    """Return the number of images per example (`DataConfig.second`)."""
+    return 1 if second == "none" else 2
+
+
 def partners(table: Table, chosen: np.ndarray, second: str) -> np.ndarray:
     """Return the row of each chosen example's partner in the table, -1 without partner: int (n,).
 

@@ -79,11 +79,6 @@ def decode(example: dict) -> tuple[tf.Tensor, tf.Tensor]:
     return image, mask
 
 
-def channels(second: str) -> int:
-    """Return the number of images per example (`DataConfig.second`)."""
-    return 1 if second == "none" else 2
-
-
 def to_float(image: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Convert uint16 grey values to float32 in [0, 1], and the mask to float32 {0, 1}."""
     return tf.cast(image, tf.float32) / 65535.0, tf.cast(mask, tf.float32)
@@ -112,7 +107,7 @@ def training(prepared: Prepared, chosen: np.ndarray, config: AugmentConfig, *, b
     With `config.recrop` the data set contains wider crops (`prepared.find_wider`), from which images are cut. A
     `second` image, the second channel, is transformed as the first is.
     """
-    count, depth = int(np.sum(chosen)), channels(second)
+    count, depth = int(np.sum(chosen)), pairs.channels(second)
     pixels = math.prod(prepared.image_shape) * (1 + 2 * depth) * count
     keep_decoded = pixels <= DECODED_LIMIT
     dataset = encoded(prepared, chosen, second)
@@ -156,7 +151,7 @@ def epochs(prepared: Prepared, chosen: np.ndarray, change: Callable, *, batch_si
         seed: Seed of order and changes: the n-th epoch is the same for equal arguments.
         second: As in `encoded`.
     """
-    count, images = int(np.sum(chosen)), channels(second)
+    count, images = int(np.sum(chosen)), pairs.channels(second)
     dataset = encoded(prepared, chosen, second)
     keep_decoded = math.prod(prepared.image_shape) * (1 + 2 * images) * count <= DECODED_LIMIT
     if keep_decoded:
@@ -199,7 +194,7 @@ def _in_shard(shard: Shard, batch_size: int):
 def evaluation(prepared: Prepared, chosen: np.ndarray, *, batch_size: int, second: str = "none") -> tf.data.Dataset:
     """Batch the chosen examples once, unchanged, in the order of index.csv; the last batch may be short."""
     def plain(example):
-        return _shaped(prepared, channels(second), *to_float(*decode(example)))
+        return _shaped(prepared, pairs.channels(second), *to_float(*decode(example)))
 
     dataset = encoded(prepared, chosen, second).map(plain, tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
@@ -216,9 +211,9 @@ def padded_evaluation(prepared: Prepared, chosen: np.ndarray, *, batch_size: int
     whole = -(-count // batch_size) * batch_size
 
     def weighted(example):
-        return *_shaped(prepared, channels(second), *to_float(*decode(example))), tf.constant(whole / count)
+        return *_shaped(prepared, pairs.channels(second), *to_float(*decode(example))), tf.constant(whole / count)
 
-    black = tf.zeros((*size, channels(second))), tf.zeros((*size, 1)), 0.0
+    black = tf.zeros((*size, pairs.channels(second))), tf.zeros((*size, 1)), 0.0
     padding = tf.data.Dataset.from_tensors(black).repeat(whole - count)
     dataset = encoded(prepared, chosen, second).map(weighted, tf.data.AUTOTUNE).concatenate(padding)
     dataset = dataset.enumerate().filter(_in_shard(shard, batch_size)).map(lambda _, example: example)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tfrespam.config import DataConfig
 from tfrespam.core import runtime, workers
 from tfrespam.core.errors import UserError
+from tfrespam.data.loading.pairs import channels
 from tfrespam.studies.comparison.plan import Comparison
 
 TOLERANCE = 0.02
@@ -82,7 +83,6 @@ def _count(name: str, data: DataConfig, options: dict, width: float) -> int:
     runtime.load_tensorflow()
     import keras
 
-    from tfrespam.data.loading.pipeline import channels
     from tfrespam.models import blocks, build_model
 
     shape = *data.image_shape, channels(data.second)
