@@ -22,7 +22,7 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
             proxy: str | None = None, remove_labels: bool = False, dicom_seg: bool = False,
             dicom_probability: bool = False, dicom_sr: bool = False, patient_ids: bool = False,
             log_format: Literal["text", "json"] = "text") -> None:  # fmt: skip
-    """Segment PNG, JPEG, TIFF and DICOM files, folders and globs; write masks, probabilities, overlays and a table.
+    """Segment PNG, JPEG, TIFF, BMP, PGM and DICOM files, folders and globs; write masks, probabilities, overlays and a table.
 
     On a whole film one network finds candidate masses with scores, and another outlines each of them; candidates.csv
     lists them. A film without candidates has an empty mask and the note "no mass found". Every other image is treated

@@ -45,7 +45,7 @@ def test_find_accepts_a_file_whose_name_looks_like_a_glob(tmp_path):
 def test_find_reports_which_input_is_empty(tmp_path):
     with pytest.raises(UserError, match="no such file, folder or match: .*nothing.png"):
         inputs.find([str(tmp_path / "nothing.png")])
-    with pytest.raises(UserError, match="contains no PNG, JPEG, TIFF or DICOM file"):
+    with pytest.raises(UserError, match="contains no PNG, JPEG, TIFF, BMP, PGM or DICOM file"):
         inputs.find([str(tmp_path)])
 
 
@@ -90,6 +90,44 @@ def test_tiff_is_sent_as_png_with_full_depth(tmp_path, dtype):
     assert sent.dtype == dtype
 
 
+def pgm(pixels, largest, plain=False):
+    """Write PGM as a text (P2), or binary (P5) with 16 bits as big-endian numbers."""
+    words = " ".join(map(str, pixels.ravel())).encode() if plain else pixels.astype(
+        ">u2" if largest > 255 else "u1").tobytes()  # fmt: skip
+    return f"P{2 if plain else 5}\n# scanner\n30 20\n{largest}\n".encode() + words
+
+
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize(("stored", "largest", "expected"), [
+    (DEEP, 65535, DEEP), (DEEP >> 8, 255, (DEEP >> 8).astype(np.uint8)),
+    (DEEP >> 4, 4095, np.rint((DEEP >> 4) * (65535 / 4095)).astype(np.uint16))])  # fmt: skip
+def test_pgm_is_sent_as_png_over_its_range(tmp_path, stored, largest, expected, plain):
+    (tmp_path / "film").write_bytes(pgm(stored, largest, plain))
+    assert inputs.find([str(tmp_path)]) == [tmp_path / "film"] and inputs.kind(tmp_path / "film") == "PGM"
+    picture = inputs.read(tmp_path / "film")
+    sent = cv2.imdecode(np.frombuffer(picture.encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    for pixels in (picture.pixels, sent):
+        np.testing.assert_array_equal(pixels, expected)
+        assert pixels.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_bmp_is_sent_as_png(tmp_path, mode):
+    image = Image.fromarray((DEEP >> 8).astype(np.uint8)).convert(mode)
+    image.save(tmp_path / "a.bmp")
+    (tmp_path / "a.bmp").rename(tmp_path / "film")
+    assert inputs.find([str(tmp_path)]) == [tmp_path / "film"] and inputs.kind(tmp_path / "film") == "BMP"
+    picture = inputs.read(tmp_path / "film")
+    np.testing.assert_array_equal(picture.pixels, np.asarray(image.convert("L")))
+    assert picture.encoded.startswith(b"\x89PNG")
+
+
+def test_texts_that_begin_like_an_image_are_none(tmp_path):
+    for number, text in enumerate(("BMI,age\n22,50\n" * 9, "P2,benign\n", "P5 is lost\n")):
+        (tmp_path / str(number)).write_text(text)
+        assert inputs.kind(tmp_path / str(number)) == ""
+
+
 def test_dicom_is_sent_bright_on_dark_with_its_spacing(tmp_path):
     pixels = np.linspace(0, 4095, 600).reshape(20, 30).astype(np.uint16)
     film = dicom_files.write(tmp_path / "film", pixels, PhotometricInterpretation="MONOCHROME1",
@@ -103,7 +141,7 @@ def test_dicom_is_sent_bright_on_dark_with_its_spacing(tmp_path):
 def test_files_that_cannot_be_read_completely_are_rejected(tmp_path):
     text = tmp_path / "a.png"
     text.write_text("no image")
-    with pytest.raises(UserError, match="not a PNG, JPEG, TIFF or DICOM file"):
+    with pytest.raises(UserError, match="not a PNG, JPEG, TIFF, BMP, PGM or DICOM file"):
         inputs.read(text)
     half = write(tmp_path / "half.png")
     half.write_bytes(half.read_bytes()[:200])

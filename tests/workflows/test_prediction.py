@@ -90,7 +90,7 @@ def test_bad_files_are_reported_and_the_others_segmented(exported, tmp_path, cap
     assert rows["half"]["status"].startswith("failed: ") and rows["half"]["area_px"] == ""
     assert not (tmp_path / "out" / "half_mask.png").exists()
     errors = capsys.readouterr().err
-    assert f"failed: {half}: " in errors and f"failed: {text}: not a PNG, JPEG, TIFF or DICOM file" in errors
+    assert f"failed: {half}: " in errors and f"failed: {text}: not a PNG, JPEG, TIFF, BMP, PGM or DICOM file" in errors
 
 
 def test_an_image_rejected_by_the_graph_does_not_affect_its_batch(tmp_path):

@@ -59,7 +59,7 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
     Whole films are searched for candidates, as by the stage `predict`.
 
     Args:
-        images: An array as for `Segmenter.predict`, or files and folders: PNG, JPEG, TIFF, DICOM.
+        images: An array as for `Segmenter.predict`, or files and folders: PNG, JPEG, TIFF, BMP, PGM, DICOM.
         model: Path of an exported model, or the result of `load_model` (default, as for the stage `predict`:
             saved_models/pretrained, else the newest model under saved_models, else the pretrained one of tfrespam).
         film_model: Path of an exported model that finds masses on whole films (default: `model`; without `model`, if a

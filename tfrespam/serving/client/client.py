@@ -41,8 +41,8 @@ class Answered(NamedTuple):
 class Client:
     """Client that requests masks from a model server; thread-safe.
 
-    Images are sent unchanged: the graph decodes, scales and resizes them. Only DICOM and TIFF files, which the graph
-    cannot read, are converted to PNG here. If a server has only the network, from pixels to probabilities, images are
+    Images are sent unchanged: the graph decodes, scales and resizes them. Files that it cannot read, such as DICOM and
+    TIFF, are converted to PNG here. If a server has only the network, from pixels to probabilities, images are
     decoded and masks computed here. Over REST TensorFlow is not imported.
 
     Args:
@@ -104,7 +104,7 @@ class Client:
         return self._segment("predict_film", films)
 
     def predict_file(self, file: str | Path, film: Film = "auto") -> Segmentation:
-        """Segment one PNG, JPEG, TIFF or DICOM file.
+        """Segment one file: PNG, JPEG, TIFF, BMP, PGM or DICOM.
 
         Args:
             file: The image.

@@ -3,6 +3,7 @@
 import dataclasses
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,9 +21,12 @@ from tfrespam.data.geometry import film_detection
 from tfrespam.data.preparing.film_cleaning import clean
 from tfrespam.data.readers.image_file import grey, read_image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
-SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"),
-              (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"))  # fmt: skip
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm", ".dcm", ".dicom")
+KINDS = "PNG, JPEG, TIFF, BMP, PGM or DICOM"
+# first bytes; of BMP and PGM also the next ones, because texts may begin with these two letters
+SIGNATURES = tuple((re.compile(pattern, re.DOTALL), name) for pattern, name in (
+    (rb"\x89PNG\r\n\x1a\n", "PNG"), (rb"\xff\xd8\xff", "JPEG"), (rb"II[*+]\0|MM\0[*+]", "TIFF"),
+    (rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"), (rb"P[25]\s+[#\d]", "PGM")))  # fmt: skip
 _MIDDLE_OF_LETTER = bytes(range(0x80, 0xC0))  # continuation bytes of UTF-8
 LONGEST_NAME = 180  # bytes; file systems allow 255 including endings and temporary names
 
@@ -40,8 +44,7 @@ class InputImage:
 def find(inputs: Sequence[str], passed_over: Counter | None = None) -> list[Path]:
     """Find the files that `inputs` (files, folders, globs) specify, without duplicates, in that order.
 
-    Folders and their subfolders (links are followed) are searched for PNG, JPEG, TIFF and DICOM files, by their first
-    bytes or suffix. Hidden files and DICOM files of classes without images are skipped; `passed_over` counts the latter
+    Folders and their subfolders (links are followed) are searched for files of KINDS, by their first bytes or suffix. Hidden files and DICOM files of classes without images are skipped; `passed_over` counts the latter
     by the name of the class. Raises UserError for an input without any file.
     """
     found: dict[Path, Path] = {}
@@ -52,7 +55,7 @@ def find(inputs: Sequence[str], passed_over: Counter | None = None) -> list[Path
             raise UserError(f"no such file, folder or match: {given}")
         files = [file for path in paths for file in (_search(path, others) if path.is_dir() else [path])]
         if not files:
-            raise UserError(f"{given} contains no PNG, JPEG, TIFF or DICOM file" + (" with an image" if others else ""))
+            raise UserError(f"{given} contains no {KINDS} file" + (" with an image" if others else ""))
         found |= {file.resolve(): found.get(file.resolve(), file) for file in files}
     return list(found.values())
 
@@ -68,17 +71,17 @@ def names(files: Sequence[Path]) -> list[str]:
 
 
 def kind(file: Path) -> str:
-    """Return PNG, JPEG, TIFF or DICOM by the file's first bytes, else "". Raises UserError if it cannot be opened."""
+    """Return one of KINDS by the file's first bytes, else "". Raises UserError if it cannot be opened."""
     try:
         with open(file, "rb") as stream:
             start = stream.read(BYTES)
     except OSError as error:
         raise UserError(f"the file cannot be opened ({error.strerror})") from None
-    return next((name for mark, name in SIGNATURES if start.startswith(mark)), "DICOM" if is_dicom(start) else "")
+    return next((name for mark, name in SIGNATURES if mark.match(start)), "DICOM" if is_dicom(start) else "")
 
 
 def read(file: Path, cleaned: bool = False, film: bool = True) -> InputImage:
-    """Read one PNG, JPEG, TIFF or DICOM file. Raises UserError for another, damaged or constant file.
+    """Read one file of KINDS. Raises UserError for another, damaged or constant file.
 
     Args:
         file: The file.
@@ -97,13 +100,13 @@ def _read(file: Path, film: bool) -> InputImage:
     match kind(file):
         case "PNG" | "JPEG":
             return _read_image(file.read_bytes(), film)
-        case "TIFF":
+        case "TIFF" | "BMP" | "PGM":
             return _read_image(file, film)
         case "DICOM":
             image = read_dicom(file)
             return InputImage(image.pixels, png.encode(image.pixels), image.spacing_mm, image.notes, _is_film(image))
         case _:
-            raise UserError("not a PNG, JPEG, TIFF or DICOM file")
+            raise UserError(f"not a {KINDS} file")
 
 
 def _is_film(image) -> bool | None:

@@ -56,7 +56,7 @@ class Study:
 
     @classmethod
     def read(cls, file: Path) -> "Study":
-        """Read a PNG, JPEG, TIFF or DICOM file. Raises UserError."""
+        """Read a file that `predict` accepts. Raises UserError."""
         image = inputs.read(file)
         return cls(file.stem, image.pixels, image.spacing_mm, source_header(file), is_film=is_film(image))
 
