@@ -22,14 +22,14 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
             proxy: str | None = None, remove_labels: bool = False, dicom_seg: bool = False,
             dicom_probability: bool = False, dicom_sr: bool = False, patient_ids: bool = False,
             log_format: Literal["text", "json"] = "text") -> None:  # fmt: skip
-    """Segment PNG, JPEG, TIFF, BMP, PGM and DICOM files, folders and globs; write masks, probabilities, overlays and a table.
+    """Segment image files; write masks, probabilities, overlays and a table.
 
     On a whole film one network finds candidate masses with scores, and another outlines each of them; candidates.csv
     lists them. A film without candidates has an empty mask and the note "no mass found". Every other image is treated
     as a crop around a mass, which is outlined. The same command resumes after it was killed or the server was lost.
 
     Args:
-        inputs: Images, folders (searched with their subfolders) or globs.
+        inputs: Images (PNG, JPEG, TIFF, BMP, PGM, DICOM), folders (searched with their subfolders) or globs.
         output: Folder for <name>_mask.png, <name>_probability.png, <name>_overlay.png, and predictions.csv and
             candidates.csv of the last call; the column `notes` lists assumptions about a file. Images of earlier
             calls with the same name are replaced, other files never.

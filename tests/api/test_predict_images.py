@@ -76,7 +76,7 @@ def test_a_known_context_means_the_same_for_arrays_and_files(exported, images, t
     np.testing.assert_array_equal(written > 0, file.mask)
     square = region.recentred(deep.shape, context, (1.6, 1.6))
     shown = tr.predict(region.cut(deep, square, mirrored=True), exported)[0]
-    y0, x0, y1, x1 = (max(square[0], 0), max(square[1], 0), min(square[2], deep.shape[0]), min(square[3], deep.shape[1]))
+    (y0, x0), (y1, x1) = np.maximum(square[:2], 0), np.minimum(square[2:], deep.shape)
     part = shown.probability[y0 - square[0] : y1 - square[0], x0 - square[1] : x1 - square[1]]
     np.testing.assert_array_equal(array.probability[y0:y1, x0:x1], part)
     with pytest.raises(UserError, match="`context` must be"):

@@ -144,7 +144,8 @@ def _crops(greys: np.ndarray, network: Segmenter, threshold: float | None,
     square = region.recentred(shape, context, region.trained_contexts(network.metadata))
     shown = [np.dstack([region.cut(channel, square, True) for channel in np.moveaxis(grey, -1, 0)]) for grey in greys]
     pairs = zip(*network.predict(np.stack(shown), threshold), strict=True)
-    return [SegmentedImage(*(crop.paste(part, square, shape) for part in pair)) for pair in pairs]
+    return [SegmentedImage(crop.paste(mask, square, shape), crop.paste(probability, square, shape))
+            for mask, probability in pairs]  # fmt: skip
 
 
 def _files(named: list[str], chain: FilmChain, threshold: float | None, about: InputDescription,

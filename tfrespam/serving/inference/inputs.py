@@ -44,8 +44,9 @@ class InputImage:
 def find(inputs: Sequence[str], passed_over: Counter | None = None) -> list[Path]:
     """Find the files that `inputs` (files, folders, globs) specify, without duplicates, in that order.
 
-    Folders and their subfolders (links are followed) are searched for files of KINDS, by their first bytes or suffix. Hidden files and DICOM files of classes without images are skipped; `passed_over` counts the latter
-    by the name of the class. Raises UserError for an input without any file.
+    Folders and their subfolders (links are followed) are searched for files of KINDS, by their first bytes or suffix.
+    Hidden files and DICOM files of classes without images are skipped; `passed_over` counts the latter by the name of
+    the class. Raises UserError for an input without any file.
     """
     found: dict[Path, Path] = {}
     others = Counter() if passed_over is None else passed_over

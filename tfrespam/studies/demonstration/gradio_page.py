@@ -25,8 +25,8 @@ from tfrespam.studies.demonstration.uploads import Uploads
 
 TITLE = "Breast-mass segmentation"
 NOTICE = ("**For research. Not a medical device: no result of this page may be used for diagnosis or treatment.** "
-          "Images and results stay on the computer that runs this page. They are deleted one hour after their last use, "
-          "and when the page's server stops.")
+          "Images and results stay on the computer that runs this page. They are deleted one hour after their last "
+          "use, and when the page's server stops.")
 HELP = ("Drop a PNG, JPEG, TIFF or DICOM file. On a whole film, candidate masses are listed with their scores: click "
         "one to zoom in; candidates with a score below the threshold are hidden. Or click two opposite corners of a "
         "box around a suspected mass in the left image: the network then receives only that region, as in training. "
