@@ -35,6 +35,7 @@ from tfrespam.evaluation import confusion, statistics
 from tfrespam.serving.inference import region
 
 CROP_FILE = "crop file"
+STATED = "crop file, context {:g} stated"
 TOLD = "size_told", "margin_told"
 LEAST_CORRELATION = 0.98  # of a crop file with its place in the film; JPEG costs less than this
 
@@ -88,31 +89,41 @@ def _crop_files(film: Film, pixels: FilmPixels, lesion_id: str) -> Iterator[np.n
             yield stretch(read_grey(path)) if path.suffix.lower() in SUFFIXES else read_dicom(path).pixels
 
 
-def judge(models: dict, films: Sequence[Film], lesions: set[str], contexts: Sequence[float]) -> Iterator[dict]:
+def judge(models: dict, films: Sequence[Film], lesions: set[str], contexts: Sequence[float],
+          stated: float | None = None) -> Iterator[dict]:  # fmt: skip
     """A row for each network, lesion and kind of crop; only those of `lesions` are looked at."""
     for film in films:
         pixels = cbis_ddsm.read(film)
         for each in shown(film, pixels, contexts) if pixels.image is not None else ():
             if each.lesion_id not in lesions:
                 continue
-            image = (each.image / np.float32(65535))[None, ..., None]
             for name, model in models.items():
-                probability = model.predict_images(image)[0, ..., 0]
-                found = confusion.binarise(probability, model.metadata.get("threshold", 0.5))
-                yield {"model": name, "kind": each.kind, "lesion_id": each.lesion_id, "patient_id": each.patient_id,
-                       "height": found.shape[0], "width": found.shape[1],
-                       "coverage": round(float(each.reference.mean()), 6), "found": round(float(found.mean()), 6),
-                       "dice": _dice(each.reference, found),
-                       "size_told": _dice(each.reference, confusion.likeliest(probability, each.reference.sum())),
-                       "margin_told": _dice(each.reference, margin_told(model, image[0, ..., 0], each.longest))
-                       }  # fmt: skip
+                yield {"model": name, **row(model, each)}
+                if stated and each.kind == CROP_FILE:
+                    yield {"model": name, **row(model, each._replace(kind=STATED.format(stated)), stated)}
 
 
-def margin_told(model, image: np.ndarray, longest: int) -> np.ndarray:
-    """The mask of `image` (H, W) in [0, 1], shown at the context of the model's crops, as `predict --context` does."""
-    square = region.recentred(image.shape, max(image.shape) / longest, region.trained_contexts(model.metadata))
+def row(model, each: Shown, stated: float | None = None) -> dict:
+    """The scores of one network on one crop, whose context it is told if it is `stated`."""
+    image, threshold = each.image / np.float32(65535), model.metadata.get("threshold", 0.5)
+    probability = predicted(model, image, stated)
+    found = confusion.binarise(probability, threshold)
+    told = confusion.binarise(predicted(model, image, max(image.shape) / each.longest), threshold)
+    return {"kind": each.kind, "lesion_id": each.lesion_id, "patient_id": each.patient_id,
+            "height": found.shape[0], "width": found.shape[1],
+            "coverage": round(float(each.reference.mean()), 6), "found": round(float(found.mean()), 6),
+            "dice": _dice(each.reference, found),
+            "size_told": _dice(each.reference, confusion.likeliest(probability, each.reference.sum())),
+            "margin_told": _dice(each.reference, told)}  # fmt: skip
+
+
+def predicted(model, image: np.ndarray, context: float | None = None) -> np.ndarray:
+    """The probabilities (H, W) of `image` (H, W) in [0, 1]; with its `context` as `predict --context` shows it."""
+    if context is None:
+        return model.predict_images(image[None, ..., None])[0, ..., 0]
+    square = region.recentred(image.shape, context, region.trained_contexts(model.metadata))
     probability = model.predict_images(region.cut(image, square, mirrored=True)[None, ..., None])[0, ..., 0]
-    return confusion.binarise(crop.paste(probability, square, image.shape), model.metadata.get("threshold", 0.5))
+    return crop.paste(probability, square, image.shape)
 
 
 def _dice(reference: np.ndarray, found: np.ndarray) -> float:
@@ -145,7 +156,7 @@ def held_out(known: dict[str, np.ndarray], fold: int, models: Sequence) -> np.nd
 
 
 def report(*models: str, source: str, data_dir: str | None = None, fold: int = 0, output: str = "",
-           contexts: tuple[float, ...] = (1.2, 1.6, 2.0, 2.4)) -> None:  # fmt: skip
+           contexts: tuple[float, ...] = (1.2, 1.6, 2.0, 2.4), stated: float | None = None) -> None:  # fmt: skip
     """How networks outline the held-out masses of CBIS-DDSM in crops of several kinds.
 
     Args:
@@ -155,6 +166,7 @@ def report(*models: str, source: str, data_dir: str | None = None, fold: int = 0
         fold: The fold of patients that is judged, 0-4.
         output: File for a row for each network, lesion and kind of crop, as CSV (default: none is written).
         contexts: Contexts of the square crops.
+        stated: Context that a user states for all crop files by `predict --context`, as a further kind of crop.
     """
     runtime.load_tensorflow()
     from tfrespam.data.loading import prepared, protocols
@@ -171,13 +183,14 @@ def report(*models: str, source: str, data_dir: str | None = None, fold: int = 0
         console.print(f"{name}: of {judged.sum()} lesions, {audit['patient']} are of patients that it was trained on")
     films = {str(name) for name in known.table["film_id"][judged]}
     inventory = [film for film in cbis_ddsm.scan(Path(source)).films if film.film_id in films]
-    rows = list(judge(exported, inventory, {str(name) for name in known.table["lesion_id"][judged]}, contexts))
+    rows = list(judge(exported, inventory, {str(name) for name in known.table["lesion_id"][judged]}, contexts,
+                      stated))
     if not rows:
         raise UserError(f"{source} holds none of the {len(films)} films of fold {fold}")
-    for row in table(rows):
+    for line in table(rows):
         console.print("{kind} | {model} | {lesions} of {patients} patients | {dice:.4f} ({low:.4f}-{high:.4f}) | "
                       "{difference:+.4f} ({difference_low:+.4f} to {difference_high:+.4f}) | size told "
-                      "{size_told:.4f}, margin told {margin_told:.4f}".format(**row))
+                      "{size_told:.4f}, margin told {margin_told:.4f}".format(**line))
     if output:
         write_csv(output, rows)
 

@@ -90,7 +90,7 @@ def test_crops_are_padded_or_cut_to_the_context_of_the_network(shape):
     model, image = Bright(), np.full(shape, 0.3, np.float32)
     mass = np.s_[shape[0] // 2 - 6 : shape[0] // 2 + 6, shape[1] // 2 - 6 : shape[1] // 2 + 6]
     image[mass] = 0.9
-    found = any_crop.margin_told(model, image, 20)
+    found = any_crop.predicted(model, image, max(shape) / 20) > 0.5
     assert model.seen.shape == (40, 40) and set(np.unique(model.seen)) == {np.float32(0.3), np.float32(0.9)}
     np.testing.assert_array_equal(found, image > 0.5)
 
@@ -108,12 +108,15 @@ def test_films_that_a_network_excludes_are_not_judged(prepared):
 def test_a_trained_network_is_evaluated_on_every_kind_of_crop(trained, download, tmp_path, capsys):
     experiment, _ = trained
     model = str(Path(experiment.models_dir) / "exp")
-    any_crop.report(model, source=str(download), data_dir=experiment.data_dir, fold=1, contexts=(1.6,),
+    any_crop.report(model, source=str(download), data_dir=experiment.data_dir, fold=1, contexts=(1.6,), stated=1.3,
                     output=str(tmp_path / "rows.csv"))  # fmt: skip
     said = capsys.readouterr().out
     with open(tmp_path / "rows.csv", newline="") as file:
         found = list(csv.DictReader(file))
-    assert {row["kind"] for row in found} == {"context 1.6", any_crop.CROP_FILE}
+    stated = "crop file, context 1.3 stated"
+    assert {row["kind"] for row in found} == {"context 1.6", any_crop.CROP_FILE, stated}
+    as_they_are, told = ([row["dice"] for row in found if row["kind"] == kind] for kind in (any_crop.CROP_FILE, stated))
+    assert len(as_they_are) == len(told) and as_they_are != told
     assert f"context 1.6 | {model} | " in said and "are of patients that it was trained on" in said
     assert all(0 <= float(row["dice"]) <= 1 for row in found)
 
