@@ -47,7 +47,8 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
         box: Y0 X0 Y1 X1 of a box around a mass, in pixels; for a single image. The network segments the square around
             the box, with the margin of its training crops.
         context: Longest side of each crop divided by the longest side of its mass, if it differs from that of the
-            network's training crops. The network then receives the centred square with its own context: tighter crops
+            network's training crops; for the crop files of CBIS-DDSM, known by their header, 1.35 is assumed. The
+            network then receives the centred square with its own context: tighter crops
             are extended by mirroring, wider ones cut, and the mask has the size of the file. Whole films are not
             affected.
         server: A model server instead of a model on disk: TensorFlow Serving at host:8500, grpcs://host:8500 (gRPC),

@@ -212,3 +212,12 @@ def test_rotated_transparent_and_inverted_images_are_sent_as_displayed(tmp_path)
     as_it_is = inputs.read(tmp_path / "negative.png", film=False)
     np.testing.assert_array_equal(as_it_is.pixels, film)
     assert "negative?" in as_it_is.notes[0]
+
+
+def test_the_context_of_a_crop_file_of_cbis_ddsm_is_known_by_its_header(tmp_path):
+    named = {"cropped images": 1.35, "full mammogram images": None, "Cropped Images": 1.35, "": None}
+    for number, (description, context) in enumerate(named.items()):
+        file = dicom_files.write(tmp_path / f"{number}.dcm", DEEP, SeriesDescription=description)
+        assert inputs.read(file).context == context
+        assert inputs.read(file, cleaned=True).context == context
+    assert inputs.read(write(tmp_path / "a.png")).context is None

@@ -114,6 +114,22 @@ def test_a_crop_of_known_context_is_shown_at_that_of_the_training(cases, context
     np.testing.assert_array_equal(found, expected)
 
 
+def test_the_context_of_a_crop_file_is_assumed_and_reported(cases):
+    """Only for networks of one context, and unless the user states it; the network was trained at 2.0."""
+    def squares(model, about=AUTO):
+        (case,) = jobs.read(cases[:1], False, "auto")
+        case.image, case.square = dataclasses.replace(case.image, context=1.35), None
+        (case,) = jobs.answer([case], model, about)
+        return case.square, case.image.notes
+
+    square, notes = squares(Echo())
+    assert square == (-16, -16, 79, 79) and "context 1.35 assumed (`context` states another)" in notes[-1]
+    assert squares(Echo(), InputDescription(context=4.0)) == ((16, 16, 48, 48), ())
+    several = Echo()
+    several.metadata = {"data": {"view": "roi", "context": 2.0}, "augment": {"context_range": [1.0, 2.4]}}
+    assert squares(several) == (None, ())
+
+
 def test_earlier_results_are_not_used_as_inputs(cases, tmp_path):
     from tfrespam.serving.inference import written
 

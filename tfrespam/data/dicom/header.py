@@ -85,6 +85,11 @@ def _near(one: float, other: float, tolerance: float) -> bool:
     return abs(one - other) <= tolerance * min(abs(one), abs(other))
 
 
+def is_crop_file(dataset: Dataset) -> bool:
+    """Return whether Series Description is that of CBIS-DDSM's crops, boxes around one mass with a margin."""
+    return "cropped images" in word(dataset, "SeriesDescription").lower()
+
+
 def whole_breast(dataset: Dataset) -> bool | None:
     """Return whether the image shows a whole breast by its header, or (False) a crop; None if that is unknown.
 

@@ -30,7 +30,7 @@ from tfrespam.data.dicom.bits import padding_of, stored_bits
 from tfrespam.data.dicom.complete import complete
 from tfrespam.data.dicom.functional_groups import merged
 from tfrespam.data.dicom.greys import displayed
-from tfrespam.data.dicom.header import laterality, spacing_mm, view, whole_breast
+from tfrespam.data.dicom.header import is_crop_file, laterality, spacing_mm, view, whole_breast
 from tfrespam.data.dicom.sniff import BYTES, is_bare
 from tfrespam.data.dicom.values import whole, word
 
@@ -54,6 +54,7 @@ class DicomImage:
     sop_class: str  # its UID
     notes: tuple[str, ...] = ()  # assumptions about an unusual or incomplete header
     whole_breast: bool | None = None  # whether the header says that this is a whole film (True) or a crop (False)
+    crop_file: bool = False  # whether it is one of CBIS-DDSM's crops
 
     @property
     def inverted(self) -> bool:
@@ -73,7 +74,7 @@ def read_dicom(source: str | os.PathLike | bytes) -> DicomImage:
         greys = displayed(merged(dataset), words, encapsulated)
         return DicomImage(greys.pixels, spacing_mm(dataset), laterality(dataset), view(dataset),
                           word(dataset, "PhotometricInterpretation"), word(dataset, "SOPClassUID"),
-                          (*notes, *greys.notes), whole_breast(dataset))  # fmt: skip
+                          (*notes, *greys.notes), whole_breast(dataset), is_crop_file(dataset))  # fmt: skip
 
 
 def read_stored(source: str | os.PathLike | bytes) -> np.ndarray:

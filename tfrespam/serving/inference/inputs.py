@@ -28,6 +28,7 @@ SIGNATURES = tuple((re.compile(pattern, re.DOTALL), name) for pattern, name in (
     (rb"\x89PNG\r\n\x1a\n", "PNG"), (rb"\xff\xd8\xff", "JPEG"), (rb"II[*+]\0|MM\0[*+]", "TIFF"),
     (rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP"), (rb"P[25]\s+[#\d]", "PGM")))  # fmt: skip
 _MIDDLE_OF_LETTER = bytes(range(0x80, 0xC0))  # continuation bytes of UTF-8
+CROP_FILE_CONTEXT = 1.35  # of CBIS-DDSM's crop files, as measured on reduced ones: experiments/results/any-context
 LONGEST_NAME = 180  # bytes; file systems allow 255 including endings and temporary names
 
 
@@ -39,6 +40,7 @@ class InputImage:
     spacing_mm: float  # NaN if unknown
     notes: tuple[str, ...] = ()  # assumptions and changes
     is_film: bool | None = None  # whether a header says that this is a whole film; None if it does not say
+    context: float | None = None  # longest side over that of its mass, as far as a header says what it is
 
 
 def find(inputs: Sequence[str], passed_over: Counter | None = None) -> list[Path]:
@@ -105,7 +107,8 @@ def _read(file: Path, film: bool) -> InputImage:
             return _read_image(file, film)
         case "DICOM":
             image = read_dicom(file)
-            return InputImage(image.pixels, png.encode(image.pixels), image.spacing_mm, image.notes, _is_film(image))
+            return InputImage(image.pixels, png.encode(image.pixels), image.spacing_mm, image.notes, _is_film(image),
+                              CROP_FILE_CONTEXT if image.crop_file else None)  # fmt: skip
         case _:
             raise UserError(f"not a {KINDS} file")
 

@@ -113,8 +113,17 @@ def _choose_region(case: Case, model: Segmenter, about: InputDescription) -> Non
         unsearched = case.region == "image" and is_film(case.image)
         case.fault = implausible(case.image.pixels, case.region != "image" or unsearched)  # most may be black
         _note_film(case, unsearched)
-    if case.region == "image" and about.context is not None:
-        case.square = region.recentred(shape, about.context, region.trained_contexts(model.metadata))
+    if case.region == "image" and not case.fault:
+        _recentre(case, model, about.context)
+
+
+def _recentre(case: Case, model: Segmenter, stated: float | None) -> None:
+    """Choose the square that shows a crop of stated context, or of one that its header implies, as in training."""
+    implied = case.image.context
+    case.square = region.shown(case.image.pixels.shape, model.metadata, stated, implied)
+    if stated is None and case.square is not None:
+        note = f"a crop file of CBIS-DDSM: context {implied:g} assumed (`context` states another)"
+        case.image = dataclasses.replace(case.image, notes=(*case.image.notes, note))
 
 
 def _for_film(case: Case, view: str) -> bool:
@@ -134,7 +143,7 @@ def _note_film(case: Case, unsearched: bool) -> None:
     note = "a whole film, but this model has no predict_film: treated as a crop" if unsearched else ""
     unknown = case.region == "image" and case.image.is_film is None
     if not note and unknown and film_detection.shows_background(case.image.pixels):
-        note = "treated as a crop around a mass; if it is a whole film, set `film` to always"
+        note = "treated as a crop around a mass (if it is a whole film, set `film` to always)"
     if note:
         case.image = dataclasses.replace(case.image, notes=(*case.image.notes, note))
 

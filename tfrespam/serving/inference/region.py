@@ -57,6 +57,23 @@ def trained_contexts(metadata: Mapping[str, Any]) -> tuple[float, float]:
     return (float(min(several)), float(max(several))) if several else (one, one)
 
 
+def shown(shape: tuple[int, int], metadata: Mapping[str, Any], stated: float | None,
+          implied: float | None = None) -> Box | None:  # fmt: skip
+    """Return the square of a crop of `shape` that the network gets; None for the crop as it is.
+
+    Args:
+        shape: Height and width of the crop.
+        metadata: Metadata of the network.
+        stated: Context of the crop by the user.
+        implied: Context by the kind of the file, for networks that were trained on crops of one context.
+    """
+    trained = trained_contexts(metadata)
+    if stated is None and (trained[0] < trained[1] or (metadata.get("data") or {}).get("view") == "film"):
+        return None
+    context = stated or implied
+    return None if context is None else recentred(shape, context, trained)
+
+
 def recentred(shape: tuple[int, int], context: float, trained: tuple[float, float]) -> Box:
     """Return the centred square that shows a crop of `shape`, of a known `context`, at the nearest `trained` one.
 

@@ -15,7 +15,7 @@ from tfrespam.evaluation.confusion import binarise
 from tfrespam.evaluation.extent import extent
 from tfrespam.evaluation.overlay import draw_candidates, draw_contour, grey_to_rgb
 from tfrespam.serving.dicom.source import Algorithm
-from tfrespam.serving.inference import inputs
+from tfrespam.serving.inference import inputs, region
 from tfrespam.serving.inference.film_chain import FilmChain, decoded
 from tfrespam.serving.inference.jobs import is_film, trained_on
 from tfrespam.serving.inference.saved_model import ExportedModel
@@ -34,6 +34,7 @@ class Study:
         name: File name without suffix.
         pixels: (H, W) uint8 or uint16, bright = dense.
         spacing_mm: Side of a pixel, NaN if unknown.
+        context: Longest side over that of its mass, if the header implies it.
         header: DICOM header for objects about it, None for other files.
         corner: First corner (x, y) of a box that is being drawn, in the image's pixels.
         box: (y0, x0, y1, x1) around the suspected mass, None for the whole image.
@@ -46,6 +47,7 @@ class Study:
     name: str
     pixels: np.ndarray
     spacing_mm: float = float("nan")
+    context: float | None = None
     header: Any = None
     corner: tuple[int, int] | None = None
     box: crop.Box | None = None
@@ -58,7 +60,8 @@ class Study:
     def read(cls, file: Path) -> "Study":
         """Read a file that `predict` accepts. Raises UserError."""
         image = inputs.read(file)
-        return cls(file.stem, image.pixels, image.spacing_mm, source_header(file), is_film=is_film(image))
+        return cls(file.stem, image.pixels, image.spacing_mm, image.context, source_header(file),
+                   is_film=is_film(image))  # fmt: skip
 
     @property
     def scale(self) -> float:
@@ -87,12 +90,17 @@ class Study:
         chain = self._chain(model, finder)
         if chain is not None:
             return self._searched(chain)
-        if self.box is None:
-            return dataclasses.replace(self, probability=_predict(model, self.pixels), found=None, labels=None)
-        region = crop.square_with_context(self.box, trained_on(model.metadata)["context"])
-        part = _predict(model, crop.cut(self.pixels, region))
-        whole = crop.paste(part, region, self.pixels.shape)
-        return dataclasses.replace(self, probability=whole, found=None, labels=None)
+        return dataclasses.replace(self, probability=self._probability(model), found=None, labels=None)
+
+    def _probability(self, model: ExportedModel) -> np.ndarray:
+        """Return the network's probability (H, W) for the crop, or for the square around the box, 0 outside."""
+        shape = self.pixels.shape
+        square = (region.shown(shape, model.metadata, None, self.context) if self.box is None
+                  else crop.square_with_context(self.box, trained_on(model.metadata)["context"]))  # fmt: skip
+        if square is None:
+            return _predict(model, self.pixels)
+        part = region.cut(self.pixels, square, mirrored=self.box is None)
+        return crop.paste(_predict(model, part), square, shape)
 
     def _chain(self, model: ExportedModel, finder: ExportedModel | None) -> FilmChain | None:
         """Return the networks that search the whole film; None if only the image or a region is segmented."""
