@@ -132,7 +132,7 @@ def test_invalid_server_options_are_rejected(server, pictures, tmp_path, monkeyp
     with monkeypatch.context() as patch, pytest.raises(UserError, match="has the signatures serving_default"):
         patch.setattr(client.Client, "signatures", lambda _: {"serving_default": {}})
         predict(str(pictures), output=str(tmp_path / "out"), server=server.addresses["rest"])
-    with pytest.raises(UserError, match="`box` with `server` needs `model`"):
+    with pytest.raises(UserError, match="`box` and `context` with `server` need `model`"):
         predict(str(pictures / "00.png"), output=str(tmp_path / "out"), server=server.addresses["rest"],
                 box=(1, 1, 9, 9))  # fmt: skip
     with pytest.raises(UserError, match="`timeout` must be a number of seconds above 0. Received: 0"):
