@@ -67,7 +67,8 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
         threshold: Lowest probability of the mask's pixels (default: that of the export).
         film: Whether images are whole films; "auto" detects it for each image.
         context: Longest side of each crop over the longest side of its mass, if it differs from that of the network's
-            training crops; at least 1. For DICOM crop files of CBIS-DDSM 1.35 is assumed. Tighter crops are extended by mirroring, wider ones cut.
+            training crops; at least 1. For DICOM crop files of CBIS-DDSM 1.35 is assumed. Tighter crops are extended by
+            mirroring, wider ones cut.
         batch_size: Files that are segmented together.
         output: Folder for masks, probabilities, overlays and predictions.csv, as the stage `predict` writes them.
 
