@@ -15,12 +15,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import yaml
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tfrespam.data.geometry.crop import bounding_box
-from tfrespam.studies.demonstration.phantom_examples import film_and_mass
 from tfrespam.training.tensorboard.server import served
 
 HERE = Path(__file__).parent
@@ -28,14 +25,13 @@ CASES = "tf-image-loader img"
 
 
 def main(run: Path) -> None:
-    settings = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(120_000)
         tensorboard(page, run)
         report(page, run)
-        demo(page, settings["models_dir"])
+        demo(page)
         browser.close()
 
 
@@ -62,21 +58,15 @@ def report(page, run: Path) -> None:
         save(page, "report.png", beside=phone)
 
 
-def demo(page, models_dir: str) -> None:
-    """The example film with a box around a mass."""
-    command = [sys.executable, "-m", "tfrespam.demo", "--models_dir", models_dir]
+def demo(page) -> None:
+    """The example film, searched by the shipped networks, and its first candidate enlarged."""
+    page.set_viewport_size({"width": 1280, "height": 1840})
+    command = [sys.executable, "-m", "tfrespam.demo", "--model", "saved_models/pretrained"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         page.goto(process.stdout.readline().strip())
         page.get_by_role("button", name="Example: whole film").click()
-        picture = page.locator("#picture img")
-        film, mass = film_and_mass()
-        y0, x0, y1, x1 = bounding_box(mass)
-        for x, y in ((x0, y0), (x1, y1)):
-            picture.wait_for()
-            before, box = picture.get_attribute("src"), picture.bounding_box()
-            picture.click(position={"x": x * box["width"] / film.shape[1], "y": y * box["height"] / film.shape[0]})
-            page.wait_for_function("before => document.querySelector('#picture img')?.src != before", arg=before)
-        page.wait_for_function("document.querySelector('#status').innerText.trim() == ''")
+        page.locator("#candidates [role=row][data-index] [role=gridcell]").nth(1).click()
+        page.locator("#zoom img").wait_for()
         page.wait_for_timeout(3000)  # messages fade
         save(page, "demo.png")
         process.terminate()
