@@ -59,15 +59,15 @@ def test_tensorboard_has_scalars_learning_rate_graph_and_images(trained):
     assert found.SummaryMetadata("keras").plugin_data.plugin_name == "graph_keras_model"
     assert {"epoch_loss", "epoch_dice"} <= set(tags("validation").Tags()["tensors"])
     assert {"epoch_gradient_norm", "epoch_gradient_norm_max"} <= set(found.Tags()["tensors"])
-    pictures = tags("pictures")
-    assert set(pictures.Tags()["tensors"]) == {
+    images = tags("images")
+    assert set(images.Tags()["tensors"]) == {
         "cases/easy", "cases/median", "validation_pixels/pr_curves", "calibration/expected_calibration_error",
         "calibration/reliability"}  # fmt: skip
-    events = pictures.Tensors("cases/easy")
+    events = images.Tensors("cases/easy")
     assert [event.step for event in events] == [0, 1]
     width, height, *shown = events[0].tensor_proto.string_val
     assert (int(width), int(height), len(shown)) == (4 * 5 * tiny.SIZE, 5 * tiny.SIZE, 1)
-    assert [event.step for event in pictures.Tensors("validation_pixels/pr_curves")] == [1]
+    assert [event.step for event in images.Tensors("validation_pixels/pr_curves")] == [1]
     notes = tags("")
     assert {"config", "data_card", "leak_audit", "provenance", "_hparams_/session_start_info",
             "custom_scalars__config__"} <= set(notes.Tags()["tensors"])  # fmt: skip

@@ -21,7 +21,7 @@ def test_image_and_curve_callbacks_follow_the_settings(tmp_path):
     both = {"training__tensorboard_images": 1, "training__tensorboard_curves": 2}
     assert [type(each) for each in callbacks(tmp_path, **both)] == [ScalarBoard, RunNotes, CaseImages,
                                                                     ValidationCurves]  # fmt: skip
-    assert (tmp_path / FOLDER / "pictures").is_dir()
+    assert (tmp_path / FOLDER / "images").is_dir()
 
 
 def test_gradients_are_measured_only_on_one_device(tmp_path):

@@ -63,16 +63,16 @@ def test_scalars_are_grouped_by_split(url):
 
 
 def test_images_of_cases_and_gates(url):
-    tags = plugin(url, "images/tags")["tensorboard/pictures"]
+    tags = plugin(url, "images/tags")["tensorboard/images"]
     assert {"cases/easy", "cases/median", "cases/hard", "calibration/reliability"} <= set(tags)
     assert {f"attention/stage{stage}" for stage in (1, 2, 3, 4)} <= set(tags)
-    samples = plugin(url, "images/images?run=tensorboard/pictures&tag=attention/stage4&sample=0")
+    samples = plugin(url, "images/images?run=tensorboard/images&tag=attention/stage4&sample=0")
     assert [sample["step"] for sample in samples] == [0, 1]
     assert get(url, f"data/plugin/images/individualImage?{samples[0]['query']}").startswith(b"\x89PNG")
 
 
 def test_curves_histograms_graph_texts_and_layout(url):
-    (curve,) = plugin(url, "pr_curves/pr_curves?run=tensorboard/pictures&tag=validation_pixels/pr_curves").values()
+    (curve,) = plugin(url, "pr_curves/pr_curves?run=tensorboard/images&tag=validation_pixels/pr_curves").values()
     assert len(curve) == 2 and max(curve[-1]["recall"]) == 1
     histograms = plugin(url, "histograms/tags")["tensorboard/train"]
     kernel = next(tag for tag in histograms if tag.startswith("stage1/"))

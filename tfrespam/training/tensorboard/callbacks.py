@@ -43,7 +43,7 @@ def board(experiment: Experiment, prepared, splits: dict[str, np.ndarray], valid
     callbacks.append(RunNotes(tf.summary.create_file_writer(str(home)), experiment, prepared, splits, folder))
     if not training.tensorboard_images and not training.tensorboard_curves:
         return callbacks
-    writer = tf.summary.create_file_writer(str(home / "pictures"))
+    writer = tf.summary.create_file_writer(str(home / "images"))
     if training.tensorboard_images:
         cases = watched(validation.as_numpy_iterator, training.tensorboard_images)
         callbacks.append(CaseImages(writer, cases, average, training.tensorboard_attention))
