@@ -19,9 +19,9 @@ def looks_like_film(pixels: np.ndarray) -> bool:
     """Check whether `pixels` (H, W) show a whole breast on a dark background, not a part of a breast.
 
     A film is large and oblong, a fifth of it is dark, and the breast covers at most three quarters of it. Measured
-    on CBIS-DDSM's training list (docs/reference/films.md): all 1,231 films are detected; of 6,570 square crops
-    around masses at contexts 1.2 to 2.4, enlarged to any size, none is detected as a film; of as many crops with the
-    masses' own proportions, enlarged to FILM_SIDE, 68 are.
+    on CBIS-DDSM's training list (docs/reference/films.md): 1,228 of 1,231 films are detected; square crops around
+    masses never are; of 6,590 crops with the masses' own proportions, contexts 1.2 to 2.4, enlarged to 600 pixels, 212
+    are.
     """
     rows, columns = pixels.shape
     return min(rows, columns) <= NARROW * max(rows, columns) and shows_background(pixels)
