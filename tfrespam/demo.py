@@ -7,7 +7,7 @@ from typing import Literal
 
 from tfrespam import cli
 from tfrespam.core.console import log
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 
 GROUPS = {"Address and uploads": ("host", "port", "hosts", "upload_mb")}
 
@@ -67,7 +67,7 @@ def _page_module():
     try:
         from tfrespam.studies.demonstration import gradio_page as page
     except ImportError as error:
-        raise UserError(f"the page needs Gradio ({error}). Install it with: pip install 'tfrespam[demo]'") from None
+        raise UserError(f"the page needs Gradio, {extra('demo')} ({error})") from None
     return page
 
 

@@ -78,7 +78,7 @@ def test_error_without_openpyxl_gives_advice(home, monkeypatch):
         return known(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(UserError, match=r"tfrespam\[xlsx\]"):
+    with pytest.raises(UserError, match=r"pip install '.\[xlsx\]'"):
         cdd_cesm.scan(home)
 
 

@@ -168,7 +168,7 @@ def test_missing_decoder_names_the_extra(tmp_path, monkeypatch):
     made["PixelData"].VR = "OB"
     made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     monkeypatch.setattr(pydicom.pixels.decoders.base.Decoder, "is_available", False)
-    with pytest.raises(UserError, match=r"tfrespam\[dicom-jpeg\]"):
+    with pytest.raises(UserError, match=r"pip install '.\[dicom-jpeg\]'"):
         read_dicom(tmp_path / "a.dcm")
 
 

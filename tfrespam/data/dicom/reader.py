@@ -23,7 +23,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGExtended12Bit
 
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 from tfrespam.core.shared_context import shared_context
 from tfrespam.data.dicom import isolated as dicom_isolated
 from tfrespam.data.dicom.bits import padding_of, stored_bits
@@ -192,8 +192,8 @@ def _check_image(dataset: Dataset) -> None:
 def _decode(dataset: Dataset, file: BinaryIO) -> np.ndarray:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed and not get_decoder(syntax).is_available:
-        raise UserError(f"no decoder for {syntax.name} is installed. Install one with: pip install "
-                        '"tfrespam[dicom-jpeg]"')
+        raise UserError(f"no decoder for {syntax.name} is installed. One is in "
+                        f"{extra('dicom-jpeg')}")
     if not syntax.is_encapsulated:
         dataset.pixel_array_options(correct_unused_bits=False)  # `stored_bits` handles more cases than pydicom
     pixels = _compressed(dataset, file) if syntax.is_encapsulated else dataset.pixel_array

@@ -4,7 +4,7 @@ import itertools
 import re
 from pathlib import Path, PurePosixPath
 
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 from tfrespam.core.files import below
 from tfrespam.data.readers import csv_tables
 
@@ -74,8 +74,8 @@ def _rows_of_workbook(path: Path) -> list[list[str]]:
     try:
         from openpyxl import load_workbook
     except ImportError:
-        raise UserError(f"{path.name}, which lists the outlines that are masses, is an Excel workbook. Install a "
-                        'reader with: pip install "tfrespam[xlsx]"; or save its first sheet as .csv') from None
+        raise UserError(f"{path.name}, which lists the outlines that are masses, is an Excel workbook. Its "
+                        f"reader is {extra('xlsx')}. Or save its first sheet as .csv") from None
     try:
         book = load_workbook(path, read_only=True, data_only=True)
         sheet = book["all"] if "all" in book.sheetnames else book.worksheets[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 from tfrespam.serving.client import grpc_channel
 from tfrespam.serving.client.call import Call
 from tfrespam.serving.client.credentials import Credentials
@@ -43,8 +43,7 @@ class KserveTransport:
         try:
             from tritonclient.grpc import service_pb2, service_pb2_grpc
         except ImportError as error:
-            raise UserError(f"kserve:// needs tritonclient ({error}). Install it with: pip install 'tfrespam[kserve]'"
-                            ) from None  # fmt: skip
+            raise UserError(f"kserve:// needs tritonclient, {extra('kserve')} ({error})") from None
         self._address, self._model = address, model
         self._version = "" if version is None else str(version)
         self._credentials, self._messages = credentials or Credentials(), service_pb2

@@ -16,7 +16,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
 
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 from tfrespam.data.dicom.functional_groups import merged
 from tfrespam.data.dicom.reader import quiet
 from tfrespam.serving.dicom.valid_header import repair
@@ -111,7 +111,7 @@ def explained() -> Iterator[None]:
     except UserError:
         raise
     except ImportError as error:
-        raise UserError(f'{error.name} is not installed: pip install "tfrespam[dicom]" brings it') from None
+        raise UserError(f"{error.name} is not installed, {extra('dicom')}") from None
     except Exception as error:
         named = " ".join(word for word in _WORDS.findall(str(error)) if tag_for_keyword(word))
         raise UserError("no DICOM object can be made from this file's header "

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 from tfrespam.data.geometry.crop import Size, sides
 from tfrespam.serving.graph.frozen import weight_bytes
 from tfrespam.serving.inference.saved_model import load
@@ -65,7 +65,7 @@ def _explained(kind: str) -> Iterator[None]:
     except UserError:
         raise
     except ImportError as error:
-        raise UserError(f'`format` {kind} needs {error.name}: pip install "tfrespam[formats]" brings it') from None
+        raise UserError(f"`format` {kind} needs {error.name}, {extra('formats')}") from None
     except Exception as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         reason = f"{type(error).__name__}: {lines[0] if lines else ''}"

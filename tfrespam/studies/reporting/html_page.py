@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfrespam.core.errors import UserError
+from tfrespam.core.errors import UserError, extra
 from tfrespam.core.files import read_csv
 from tfrespam.studies.comparison.columns import number, percent, percent_interval
 from tfrespam.studies.comparison.published import LABELS, TABLE1
@@ -33,7 +33,7 @@ def render(sections: Sequence[dict[str, Any]], comparisons: Sequence[dict[str, A
     try:
         import jinja2
     except ImportError:
-        raise UserError("the report needs Jinja. Install it with: pip install 'tfrespam[report]'") from None
+        raise UserError(f"the report needs Jinja, {extra('report')}") from None
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined, autoescape=True,
         trim_blocks=True, lstrip_blocks=True)  # fmt: skip
