@@ -26,7 +26,7 @@ test-jax: venv-test $(VENV)-jax/.installed
 
 # the demo, the reports and TensorBoard in Chromium; elsewhere these tests are skipped if there is none
 test-pages: venv-test
-	@which chromium google-chrome >/dev/null || { echo "error: no Chromium: see tests/helpers/get_chromium.sh" >&2; exit 1; }
+	@{ command -v chromium || command -v google-chrome; } >/dev/null || { echo "error: no Chromium: see tests/helpers/get_chromium.sh" >&2; exit 1; }
 	$(RUN) pytest tests/demonstration tests/reporting tests/training/test_server.py
 
 test-all: test test-slow test-jax

@@ -23,6 +23,7 @@ from tfrespam.core.files import write_csv
 from tfrespam.serving.dicom.write import Wanted
 from tfrespam.serving.inference import inputs, jobs, saved_model
 from tfrespam.serving.inference.film_chain import FilmChain
+from tfrespam.serving.inference.pretrained import FILMS, shipped
 from tfrespam.workflows import prediction_results
 from tfrespam.workflows.prediction_models import film_model_path, model_path
 
@@ -69,7 +70,7 @@ def main() -> None:
     runtime.load_tensorflow()
     path = model_path(None, asked.models_dir)
     crops = saved_model.load(path)
-    finder = saved_model.load(film_model_path(None, asked.models_dir, path, False))
+    finder = saved_model.load(film_model_path(None, asked.models_dir, path, False) or shipped(FILMS))
     with TemporaryDirectory() as folder:
         rows = [times(file, finder, crops, Path(folder)) for file in inputs.find([asked.films])][1:]
     if asked.output:

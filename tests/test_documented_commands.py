@@ -1,6 +1,7 @@
 """Commands in the head comments of the experiments, run in order on a small data set."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import cbis_tree
 import pytest
+from real_tree import make_tree
 
 from tfrespam import cli
 from tfrespam.config import Experiment
@@ -20,6 +22,7 @@ from tfrespam.workflows.training import check_prepared
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 PATIENTS = 12
+REAL_DATA = os.environ.get("TFRESPAM_REAL_DATA")
 
 
 def commands(path: Path) -> list[list[str]]:
@@ -64,9 +67,14 @@ def test_documented_prepare_makes_the_data_of_every_training(tree, home, name):
             check_prepared(experiment)
 
 
-@pytest.mark.slow
-def test_compare_leakage_runs_straight_after_prepare(tree, tmp_path):
+@pytest.mark.parametrize("films", [
+    pytest.param("generated", marks=pytest.mark.slow),
+    pytest.param("real", marks=[pytest.mark.real, pytest.mark.skipif(not REAL_DATA, reason="no TFRESPAM_REAL_DATA")]),
+])  # fmt: skip
+def test_compare_leakage_runs_straight_after_prepare(tree, tmp_path, films):
     """As documented, except for one epoch and a thirtieth of the width."""
+    if films == "real":
+        tree = make_tree(tmp_path / "tree", "--limit", "40")
     (prepare_words, compare_words) = (words for words in commands(FOLDER / "leakage.yaml"))
     small = ["--base.training.epochs=1", "--base.training.warmup_epochs=0", "--base.model.width=0.03125",
              "--per_protocol={paper: {training: {epochs: 1}}}", "--folds=[1]", "--output=out"]  # fmt: skip

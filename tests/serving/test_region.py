@@ -72,3 +72,12 @@ def test_an_impossible_context_is_rejected(context):
         region.InputDescription(context=context)
     with pytest.raises(UserError, match="give one of `box` and `context`"):
         region.InputDescription(context=2.0, box=(1, 2, 3, 4))
+
+
+def test_an_implied_context_needs_a_network_of_one_known_context():
+    shape = (100, 80)
+    assert region.shown(shape, ONE, None, 1.35) == region.recentred(shape, 1.35, (1.6, 1.6))
+    for metadata in ({}, RANGE, {"data": {"view": "film", "context": 1.6}}):
+        assert region.shown(shape, metadata, None, 1.35) is None
+    assert region.shown(shape, ONE, 2.0, 1.35) == region.recentred(shape, 2.0, (1.6, 1.6))
+    assert region.shown(shape, ONE, None) is None

@@ -89,6 +89,8 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
         chain = FilmChain(model.exported, threshold=threshold)
     else:
         chain, _ = prediction_models.on_disk(crop_path, film_path, models_dir="saved_models", threshold=threshold)
+    if context is not None and trained_on(chain.metadata)["view"] == "film":
+        raise UserError("`context` needs a model that was trained on crops; this one was trained on whole films")
     if isinstance(images, np.ndarray):
         if output is not None:
             raise UserError("`output` needs files as `images`, because results are named after them. Received: an "

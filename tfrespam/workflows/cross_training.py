@@ -21,6 +21,7 @@ from tfrespam.training.run_results import RunResults
 from tfrespam.training.runs import TrainingRun, check_same_data
 from tfrespam.workflows.export_runs import export_runs
 from tfrespam.workflows.find_export import exported
+from tfrespam.workflows.training import prepare_data
 
 SCORES = ("dice", "iou", "miou")
 FILE = "cross_validation.json"
@@ -123,8 +124,10 @@ def cross_validate(experiment: Experiment, folds: Sequence[int], seeds: Sequence
     plan = CrossValidation(experiment, folds, seeds)
     members = [*plan.runs, *([plan.on_all] if final == "all" else [])]
     check(members[-1].experiment)
-    for run in members:
-        if (run.folder / "data.json").exists():  # before training: folds of different data are not combined
+    started = [run for run in members if (run.folder / "data.json").exists()]
+    if started and not all(run.is_finished and exported(run) for run in members):
+        prepare_data(experiment)
+        for run in started:  # before training: folds of different data are not combined
             check_same_data(run.folder, run.digests, "Choose another `name`, or remove that folder to train anew")
     for number, run in enumerate(members, 1):
         what = f"fold {run.experiment.data.fold}" if run.experiment.data.protocol != "all" else "all patients"

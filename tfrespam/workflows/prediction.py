@@ -91,11 +91,11 @@ def predict_files(inputs: Sequence[str], output: str, *, model: str | None = Non
 def _write_tables(folder: Path, rows: list[dict]) -> None:
     """Write predictions.csv, and candidates.csv if films were segmented."""
     listed = [each for row in rows for each in row.pop(LISTED, [])]
+    write_csv(folder / "predictions.csv", rows, FIELDS)  # first: `written.claim` knows a folder by it
     if any(row.get("region") == "film" for row in rows):
         write_csv(folder / CANDIDATES, listed, CANDIDATE_FIELDS)
     else:
         (folder / CANDIDATES).unlink(missing_ok=True)  # from an earlier call
-    write_csv(folder / "predictions.csv", rows, FIELDS)
 
 
 def _endings(case: Case, wanted: Wanted) -> tuple[str, ...]:

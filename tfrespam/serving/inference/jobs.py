@@ -151,8 +151,8 @@ def _note_film(case: Case, unsearched: bool) -> None:
 def _takes_films(case: Case, model: Segmenter) -> bool:
     try:
         return model.takes_films
-    except ServingError as error:  # from the server of a client
-        case.fault, case.undone = str(error), True
+    except UserError as error:  # a damaged film network, or from the server of a client
+        case.fault, case.undone = str(error), isinstance(error, ServingError)
         return False
 
 

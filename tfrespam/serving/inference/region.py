@@ -65,12 +65,11 @@ def shown(shape: tuple[int, int], metadata: Mapping[str, Any], stated: float | N
         shape: Height and width of the crop.
         metadata: Metadata of the network.
         stated: Context of the crop by the user.
-        implied: Context by the kind of the file, for networks that were trained on crops of one context.
+        implied: Context by the kind of the file, for networks that are known to be trained on crops of one context.
     """
-    trained = trained_contexts(metadata)
-    if stated is None and (trained[0] < trained[1] or (metadata.get("data") or {}).get("view") == "film"):
-        return None
-    context = stated or implied
+    trained, data = trained_contexts(metadata), metadata.get("data") or {}
+    one = trained[0] == trained[1] and data and data.get("view") != "film"
+    context = implied if stated is None and one else stated
     return None if context is None else recentred(shape, context, trained)
 
 

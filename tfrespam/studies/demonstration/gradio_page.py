@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from tfrespam.core import png
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import alone
+from tfrespam.serving.inference.inputs import KINDS
 from tfrespam.serving.inference.jobs import trained_on
 from tfrespam.studies.demonstration import dicom_objects, models
 from tfrespam.studies.demonstration.guard import Guard
@@ -25,9 +26,9 @@ from tfrespam.studies.demonstration.uploads import Uploads
 
 TITLE = "Breast-mass segmentation"
 NOTICE = ("**For research. Not a medical device: no result of this page may be used for diagnosis or treatment.** "
-          "Images and results stay on the computer that runs this page. They are deleted one hour after their last "
-          "use, and when the page's server stops.")
-HELP = ("Drop a PNG, JPEG, TIFF or DICOM file. On a whole film, candidate masses are listed with their scores: click "
+          "Images and results stay on the computer that runs this page. They are deleted one hour after they were "
+          "made, and when the page's server stops.")
+HELP = (f"Drop a {KINDS} file. On a whole film, candidate masses are listed with their scores: click "
         "one to zoom in; candidates with a score below the threshold are hidden. Or click two opposite corners of a "
         "box around a suspected mass in the left image: the network then receives only that region, as in training. "
         "A third click starts a new box.")  # fmt: skip
@@ -73,7 +74,7 @@ class Page:
                 self.model = gr.Dropdown(list(self.offered), value=first, label="Model", elem_id="model")
                 self.about = gr.Markdown(self._about(first))
             with gr.Column(min_width=260):
-                self.file = gr.File(label="Image: PNG, JPEG, TIFF or DICOM", height=140, elem_id="file")
+                self.file = gr.File(label=f"Image: {KINDS}", height=140, elem_id="file")
                 with gr.Row():
                     self.buttons = {name: gr.Button(name, size="sm") for name in self.examples}
         gr.Markdown(HELP)
