@@ -81,3 +81,21 @@ def test_a_known_context_means_the_same_for_arrays_and_files(exported, images, t
     np.testing.assert_array_equal(array.probability[y0:y1, x0:x1], part)
     with pytest.raises(UserError, match="`context` must be"):
         tr.predict(deep, exported, context=0.5)
+
+
+def test_the_assumed_context_of_a_crop_file_is_reported(exported, images, tmp_path):
+    import json
+    import shutil
+
+    import dicom_files
+
+    model = shutil.copytree(exported, tmp_path / "model" / "1")  # known to be trained at one context
+    metadata = json.loads((model / "metadata.json").read_text())
+    (model / "metadata.json").write_text(json.dumps(metadata | {"data": {"view": "roi", "context": 1.6}}))
+    deep = np.rint(images[0] * 65535).astype(np.uint16)
+    named = dicom_files.write(tmp_path / "crop.dcm", deep, SeriesDescription="cropped images")
+    plain = dicom_files.write(tmp_path / "plain.dcm", deep)
+    assumed, without = tr.predict([named, plain], model)
+    assert "a crop file of CBIS-DDSM: context 1.35 assumed (`context` states another)" in assumed.notes
+    assert not any("CBIS-DDSM" in note for note in without.notes)
+    np.testing.assert_allclose(assumed.probability, tr.predict(plain, model, context=1.35)[0].probability, atol=1e-6)

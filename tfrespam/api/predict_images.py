@@ -35,6 +35,7 @@ class SegmentedImage:
         region: Segmented region: "image" (the image as a crop), "film" (a whole film, searched for masses) or "box".
         candidates: Candidates on a film (score, box, area), best score first; () if no mass was found, None for crops.
         labels: (H, W) uint16 for a film: number, from 1, of the candidate whose outline contains the pixel, else 0.
+        notes: Assumptions about the file, as in the column `notes` of predictions.csv.
     """
 
     mask: np.ndarray
@@ -43,6 +44,7 @@ class SegmentedImage:
     region: str = "image"
     candidates: tuple[Candidate, ...] | None = None
     labels: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def tumour_fraction(self) -> float:
@@ -159,8 +161,9 @@ def _files(named: list[str], chain: FilmChain, threshold: float | None, about: I
         for case in jobs.segment(cases[start : start + batch_size], chain, about, False):
             if case.fault:
                 raise UserError(f"{case.file} could not be segmented: {case.fault}")
-            assert case.segmentation is not None  # a case without a fault has one
-            found.append(_segmented(case.segmentation, threshold, case.file, case.region))
+            assert case.segmentation is not None and case.image is not None  # a case without a fault has both
+            segmented = _segmented(case.segmentation, threshold, case.file, case.region)
+            found.append(dataclasses.replace(segmented, notes=case.image.notes))
             case.image = case.segmentation = None  # films are large
     return found
 
