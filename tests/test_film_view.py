@@ -182,7 +182,7 @@ def test_tensorboard_has_the_curves_of_films(oblong):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     _, run, _ = oblong
-    events = EventAccumulator(str(run / "tensorboard" / "pictures"), {"tensors": 0}).Reload()
+    events = EventAccumulator(str(run / "tensorboard" / "images"), {"tensors": 0}).Reload()
     for tag in ("froc", "reliability", "found_at_fp_0.5", "ap50_mask", "ap50_box", "expected_calibration_error"):
         assert len(events.Tensors(f"detection/{tag}")) == 1  # after the last epoch, before the tenth
 
