@@ -29,8 +29,8 @@ FIRST = """
 ## First edition of the masks
 
 Made on reduced films whose masks had been placed by registration, up to 26 pixels off; not comparable to the results
-above ([what happened](../../datasets/cbis_ddsm_mass/README.md#masks-of-the-reduced-films)). On the corrected masks respam-real
-and fold 0 of table1-real have been repeated. For leakage see paper-recipe, for networks on films film-gain.
+above ([what happened](../../datasets/cbis_ddsm_mass/README.md#masks-of-the-reduced-films)). On the corrected masks
+respam-real and fold 0 of table1-real have been repeated. For leakage see paper-recipe, for networks on films film-gain.
 
 """
 TABLE = """| result | question | answer | commit | command |
