@@ -48,9 +48,8 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
             the box, with the margin of its training crops.
         context: Longest side of each crop divided by the longest side of its mass, if it differs from that of the
             network's training crops; for the crop files of CBIS-DDSM, known by their header, 1.35 is assumed. The
-            network then receives the centred square with its own context: tighter crops
-            are extended by mirroring, wider ones cut, and the mask has the size of the file. Whole films are not
-            affected.
+            network then receives the centred square with its own context: tighter crops are extended by mirroring,
+            wider ones cut, and the mask has the size of the file. Whole films are not affected.
         server: A model server instead of a model on disk: TensorFlow Serving at host:8500, grpcs://host:8500 (gRPC),
             http://host:8501 or https://host:8501 (REST); Triton and others at kserve://host:8001, kserves://host:8001.
         served_name: The model's name on that server.

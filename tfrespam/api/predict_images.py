@@ -144,9 +144,9 @@ def _crops(greys: np.ndarray, network: Segmenter, threshold: float | None,
            context: float | None) -> list[SegmentedImage]:  # fmt: skip
     """Segment crops (N, H, W, C) of one size, at the network's context if their own is known."""
     shape = greys.shape[1:3]
-    if context is None:
+    square = region.shown(shape, network.metadata, context)
+    if square is None:
         return [SegmentedImage(*pair) for pair in zip(*network.predict(greys, threshold), strict=True)]
-    square = region.recentred(shape, context, region.trained_contexts(network.metadata))
     shown = [np.dstack([region.cut(channel, square, True) for channel in np.moveaxis(grey, -1, 0)]) for grey in greys]
     pairs = zip(*network.predict(np.stack(shown), threshold), strict=True)
     return [SegmentedImage(crop.paste(mask, square, shape), crop.paste(probability, square, shape))

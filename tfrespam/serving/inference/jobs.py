@@ -53,6 +53,11 @@ class Case:
         except UserError:
             return False
 
+    @functools.cached_property
+    def is_film(self) -> bool:
+        """`is_film` of the image, which is searched for the breast only once."""
+        return is_film(self.image)
+
 
 def find(named: Sequence[str], passed_over: Counter | None = None) -> list[Case]:
     """Find the files to segment, except results of earlier calls; `passed_over` as in `inputs.find`."""
@@ -107,10 +112,12 @@ def _choose_region(case: Case, model: Segmenter, about: InputDescription) -> Non
             case.square, case.region = region.around(about.box, trained["context"], shape), "box"
         except UserError as error:
             case.fault = str(error)
-    elif film == "always" or film == "auto" and _for_film(case, trained["view"]) and _takes_films(case, model):
+    elif film == "always":
+        case.region = "film"
+    elif film == "auto" and (trained["view"] == "film" or case.is_film) and _takes_films(case, model):
         case.region = "film"
     if film == "auto" and not case.fault:
-        unsearched = case.region == "image" and is_film(case.image)
+        unsearched = case.region == "image" and case.is_film
         case.fault = implausible(case.image.pixels, case.region != "image" or unsearched)  # most may be black
         _note_film(case, unsearched)
     if case.region == "image" and not case.fault:
@@ -124,10 +131,6 @@ def _recentre(case: Case, model: Segmenter, stated: float | None) -> None:
     if stated is None and case.square is not None:
         note = f"a crop file of CBIS-DDSM: context {implied:g} assumed (`context` states another)"
         case.image = dataclasses.replace(case.image, notes=(*case.image.notes, note))
-
-
-def _for_film(case: Case, view: str) -> bool:
-    return view == "film" or is_film(case.image)
 
 
 def is_film(image: inputs.InputImage) -> bool:
