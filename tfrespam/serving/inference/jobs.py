@@ -112,9 +112,8 @@ def _choose_region(case: Case, model: Segmenter, about: InputDescription) -> Non
             case.square, case.region = region.around(about.box, trained["context"], shape), "box"
         except UserError as error:
             case.fault = str(error)
-    elif film == "always":
-        case.region = "film"
-    elif film == "auto" and (trained["view"] == "film" or case.is_film) and _takes_films(case, model):
+    elif film == "always" or (film == "auto" and (trained["view"] == "film" or case.is_film)
+                              and _takes_films(case, model)):  # fmt: skip
         case.region = "film"
     if film == "auto" and not case.fault:
         unsearched = case.region == "image" and case.is_film
