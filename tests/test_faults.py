@@ -163,7 +163,7 @@ def test_writing_json_to_a_full_disk_keeps_the_old_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["evaluate", "predict", "tune"])
 def test_a_second_process_in_the_same_folder_is_rejected(commands, name, tmp_path, capsys):
-    from tfrespam.core.files import alone
+    from tfrespam.core.locks import alone
 
     if name == "tune":
         pytest.importorskip("keras_tuner")

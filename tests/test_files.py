@@ -1,19 +1,16 @@
 import json
-import multiprocessing
 import os
 import signal
 import stat
 import subprocess
 import sys
-import threading
-import time
 
 import numpy as np
 import pytest
 
 from tfrespam.core import files
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import alone, recover_directory, whole_directory, whole_file, write_csv, write_json
+from tfrespam.core.files import recover_directory, whole_directory, whole_file, write_csv, write_json
 
 
 @pytest.fixture
@@ -112,19 +109,23 @@ def test_whole_directory_keeps_folders_that_others_write(tmp_path):
     assert os.listdir(path) == ["first"] and os.listdir(tmp_path) == ["data"]
 
 
-def test_concurrent_writers_of_one_file_wait(tmp_path):
-    path, long = tmp_path / "a.txt", "x" * 100_000
+WRITER = """
+import sys
+from tfrespam.core.files import whole_directory, whole_file
+kind, path, number = sys.argv[1:]
+for count in range(100):
+    with {"file": whole_file, "directory": whole_directory}[kind](path) as temporary:
+        (temporary if kind == "file" else temporary / "part").write_text(number * 100_000)
+"""
 
-    def write(number):
-        with whole_file(path) as temporary:
-            temporary.write_text(f"{number}{long}")
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert path.read_text()[1:] == long and os.listdir(tmp_path) == ["a.txt"]
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_concurrent_writers_leave_the_whole_result_of_one(tmp_path, kind):
+    path = tmp_path / "result"
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, kind, path, str(number)]) for number in range(4)]
+    assert [writer.wait(120) for writer in writers] == [0] * 4
+    text = (path if kind == "file" else path / "part").read_text()
+    assert len(text) == 100_000 and len(set(text)) == 1 and os.listdir(tmp_path) == ["result"]
 
 
 def test_recover_directory_after_interrupted_replacement(tmp_path):
@@ -140,28 +141,6 @@ def test_recover_directory_after_interrupted_replacement(tmp_path):
     with whole_directory(path):
         pass
     assert os.listdir(tmp_path) == ["state"] and os.listdir(path) == []
-
-
-def hold(path, ready):
-    with alone(path):
-        ready.set()
-        time.sleep(60)
-
-
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_lock_is_released_when_its_holder_is_killed(tmp_path, kind):
-    path = tmp_path if kind == "folder" else tmp_path / ".lock"
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    process = context.Process(target=hold, args=(path, ready))
-    process.start()
-    assert ready.wait(60)
-    with alone(path) as free:
-        assert not free
-    process.kill()
-    process.join()
-    with alone(path) as free:
-        assert free
 
 
 def test_write_json_converts_numpy_paths_and_nan(tmp_path):

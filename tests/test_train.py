@@ -17,7 +17,7 @@ from same_bits import RIVAL, SIDES, assert_same_bits, history, slow, weights
 from tfrespam.config import Experiment
 from tfrespam.core.arguments import parse
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import alone
+from tfrespam.core.locks import alone
 from tfrespam.data.loading.prepared import Prepared
 from tfrespam.export import export
 from tfrespam.models.stored import in_float32

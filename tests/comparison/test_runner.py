@@ -9,7 +9,7 @@ from fake_runs import write_run
 
 from tfrespam.cli import parse
 from tfrespam.config import Experiment
-from tfrespam.core.files import alone
+from tfrespam.core.locks import alone
 from tfrespam.studies.comparison import runner
 from tfrespam.studies.comparison.plan import Comparison, Network, trainings
 from tfrespam.training.runs import run_folder

@@ -1,9 +1,8 @@
-"""Atomic writing of files and folders, locks between processes, checksums, JSON and CSV."""
+"""Atomic writing of files and folders, checksums, JSON and CSV."""
 
 import contextlib
 import csv
 import errno
-import fcntl
 import glob
 import hashlib
 import json
@@ -16,15 +15,14 @@ from typing import Any
 
 from tfrespam.core.csv_cells import guarded, unguarded
 from tfrespam.core.errors import UserError
+from tfrespam.core.locks import closed, hold, is_at, locked_folder, remove_unlocked
 
 
 def _sync(path: Path) -> None:
     """Flush `path` to the disk, so that a crash after the following rename cannot leave an empty file."""
     descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with closed(descriptor):
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -59,60 +57,11 @@ def _create(path: Path) -> int:
     """Create an empty file, locked by this process until the descriptor is closed; waits for another holder."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        _hold(descriptor)
-        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):  # not renamed while waiting
+        hold(descriptor)
+        if is_at(descriptor, path):  # not renamed or removed while waiting
             os.ftruncate(descriptor, 0)
             return descriptor
         os.close(descriptor)
-
-
-def _hold(descriptor: int, flags: int = fcntl.LOCK_EX) -> bool:
-    """Lock the file and return True, or return False if it is locked. Without support for locks it counts as free."""
-    try:
-        fcntl.flock(descriptor, flags)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True
-
-
-@contextlib.contextmanager
-def alone(path: str | os.PathLike) -> Iterator[bool]:
-    """Try to lock `path`, a file (created when missing) or a folder; yield False if another process holds the lock.
-
-    The system releases the lock of a killed process.
-    """
-    with _opened(Path(path)) as descriptor:
-        yield _hold(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-@contextlib.contextmanager
-def in_turn(folder: str | os.PathLike) -> Iterator[None]:
-    """Lock `folder`, which is created when missing, for the block; other processes wait."""
-    os.makedirs(folder, exist_ok=True)
-    with _opened(Path(folder)) as descriptor:
-        _hold(descriptor)
-        yield
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """Open `path` for locking: a folder, or a file that is created when missing."""
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def only_one(path: str | os.PathLike, advice: str) -> Iterator[None]:
-    """Lock `path` for the block, as `alone` does; raise UserError if another process holds the lock."""
-    with alone(path) as free:
-        if not free:
-            raise UserError(f"{path} is in use by another process. {advice}")
-        yield
 
 
 @contextlib.contextmanager
@@ -125,8 +74,7 @@ def whole_directory(path: str | os.PathLike) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     recover_directory(path)
     _remove_leftovers(path)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.partial-"))
-    with alone(temporary):
+    with locked_folder(path.parent, f".{path.name}.partial-") as temporary:
         try:
             yield temporary
             os.chmod(temporary, 0o777 & ~_umask())
@@ -143,16 +91,14 @@ def recover_directory(path: str | os.PathLike) -> None:
     """
     path = Path(path)
     for old in path.parent.glob(f".{glob.escape(path.name)}.replaced-*"):
-        if not path.exists() and any(old.iterdir()):
-            os.rename(old, path)
+        with contextlib.suppress(FileNotFoundError):  # removed by another process
+            if not path.exists() and any(old.iterdir()):
+                _renamed(old, path)
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove folders left by killed processes; those that a running process still writes are locked and stay."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.partial-*"):
-        with contextlib.suppress(FileNotFoundError), alone(leftover) as free:
-            if free:
-                shutil.rmtree(leftover, ignore_errors=True)
+    """Remove folders left by killed processes; those that a running process still writes stay."""
+    remove_unlocked(path.parent, f".{path.name}.partial-")
     for old in path.parent.glob(f".{glob.escape(path.name)}.replaced-*"):
         shutil.rmtree(old, ignore_errors=True)
 

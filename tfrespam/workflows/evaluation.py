@@ -12,7 +12,8 @@ from tfrespam.config import DataConfig, Experiment
 from tfrespam.core import provenance, runtime
 from tfrespam.core.console import log, progress
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import only_one, write_csv, write_json
+from tfrespam.core.files import write_csv, write_json
+from tfrespam.core.locks import only_one
 from tfrespam.data.loading import protocols
 from tfrespam.data.loading.prepared import Prepared, all_under, asked_name, find
 from tfrespam.evaluation import detection

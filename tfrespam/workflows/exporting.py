@@ -13,7 +13,8 @@ import tensorflow as tf
 from tfrespam.core import provenance
 from tfrespam.core.console import log
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import in_turn, is_plain_name, whole_directory, whole_file, write_json
+from tfrespam.core.files import is_plain_name, whole_directory, whole_file, write_json
+from tfrespam.core.locks import in_turn
 from tfrespam.data.geometry.crop import Size
 from tfrespam.evaluation.candidates import CandidateRule
 from tfrespam.evaluation.summary import shortened

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from tfrespam.core.console import log, progress, shown
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import only_one, write_csv
+from tfrespam.core.files import write_csv
+from tfrespam.core.locks import only_one
 from tfrespam.data.geometry.crop import Box
 from tfrespam.serving.client.client import Client
 from tfrespam.serving.client.credentials import Credentials

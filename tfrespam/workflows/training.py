@@ -16,7 +16,8 @@ from tfrespam.config_checks import check
 from tfrespam.core import provenance, runtime
 from tfrespam.core.console import log, quoted
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import only_one, read_json, whole_file
+from tfrespam.core.files import read_json, whole_file
+from tfrespam.core.locks import only_one
 from tfrespam.data.phantom.dataset import write_phantom
 from tfrespam.training.distribution.tf_config import worker_task
 from tfrespam.training.runs import EXAMPLES, TrainingRun, check_same_data

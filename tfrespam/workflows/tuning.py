@@ -16,7 +16,8 @@ from tfrespam.core import provenance, runtime
 from tfrespam.core.arguments import parse
 from tfrespam.core.console import console, log, quoted
 from tfrespam.core.errors import UserError, extra
-from tfrespam.core.files import only_one, read_json, whole_file, write_csv, write_json
+from tfrespam.core.files import read_json, whole_file, write_csv, write_json
+from tfrespam.core.locks import only_one
 from tfrespam.training.runs import TrainingRun, check_same_data
 from tfrespam.training.tuning import search_space
 from tfrespam.workflows.training import prepare_data

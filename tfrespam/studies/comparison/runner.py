@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tfrespam.core.console import console
-from tfrespam.core.files import alone, whole_file
+from tfrespam.core.files import whole_file
+from tfrespam.core.locks import alone
 from tfrespam.studies.comparison.plan import Training
 
 PLACES = ("data_dir", "runs_dir", "models_dir")

@@ -3,7 +3,6 @@
 import contextlib
 import math
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from starlette.middleware import Middleware
 
 from tfrespam.core import png
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import alone
+from tfrespam.core.locks import locked_folder, remove_unlocked
 from tfrespam.serving.inference.inputs import KINDS
 from tfrespam.serving.inference.jobs import trained_on
 from tfrespam.studies.demonstration import dicom_objects, models
@@ -250,12 +249,9 @@ def in_memory_folder() -> Iterator[Path]:
     """
     home = Path("/dev/shm")
     home = home if os.access(home, os.W_OK) else Path(tempfile.gettempdir())
-    for left in home.glob(f"{SCRATCH}*"):
-        with contextlib.suppress(OSError), alone(left) as free:
-            if free:
-                shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=home, ignore_cleanup_errors=True) as made, alone(made):
-        yield Path(made)
+    remove_unlocked(home, SCRATCH)
+    with locked_folder(home, SCRATCH) as folder:
+        yield folder
 
 
 def _status(study: Study, view: str, threshold: float) -> str:
