@@ -10,14 +10,13 @@ and 3 times as long as the candidate. Writes verdict.csv. Needs the extras [tune
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from tfrespam.core import runtime
-from tfrespam.core.files import read_csv, write_csv
+from tfrespam.core.files import by_relative_path, read_csv, write_csv
 from tfrespam.data.geometry import crop
 from tfrespam.evaluation.average_precision import average_precision
 from tfrespam.evaluation.candidates import Candidate
@@ -28,12 +27,6 @@ from tfrespam.evaluation.platt_scaling import logit
 SIDE, CONTEXTS = 96, (1.6, 3.0)
 SHAPES = 6  # features of `shape`
 RATES = (0.25, 0.5, 1.0)
-
-
-def named(folders: list[Path]) -> dict[str, Path]:
-    """Return the folders by their paths below the one that contains them all."""
-    home = os.path.commonpath([folder.absolute().parent for folder in folders])
-    return {folder.absolute().relative_to(home).as_posix(): folder for folder in folders}
 
 
 def films_of(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray, str]]:
@@ -139,11 +132,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the prepared film data set")
     parser.add_argument("--output", type=Path, required=True)
     asked = parser.parse_args()
-    if len(named(asked.folders)) < 2:
+    if len(by_relative_path(asked.folders)) < 2:
         parser.error("a verdict needs other folders to be fitted to: name at least two")
     runtime.load_tensorflow()
     films, encode, known = films_of(asked.data), encoder(), {}
-    for name, folder in named(asked.folders).items():
+    for name, folder in by_relative_path(asked.folders).items():
         rows = read_csv(folder / "candidates.csv")
         shapes = np.array([shape(row, films[row["film_id"]][0].shape) for row in rows])
         known[name] = {"rows": rows, "features": np.concatenate([shapes, look(rows, films, encode)], axis=1),

@@ -8,13 +8,12 @@ Platt scaling that was fitted to the candidates of the other folders. Writes rel
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfrespam.core.files import read_csv, whole_file, write_csv
+from tfrespam.core.files import by_relative_path, read_csv, whole_file, write_csv
 from tfrespam.evaluation.candidate_reliability import score_counts, scores_and_hits
 from tfrespam.evaluation.platt_scaling import EPSILON, PlattScaling
 
@@ -32,15 +31,10 @@ def by_chance(scores: np.ndarray, draws: int = 2000) -> np.ndarray:
     return np.quantile(errors, [0.025, 0.975])
 
 
-def named(folders: list[Path]) -> dict[str, Path]:
-    """Return the folders by their paths below the one that contains them all."""
-    home = os.path.commonpath([folder.absolute().parent for folder in folders])
-    return {folder.absolute().relative_to(home).as_posix(): folder for folder in folders}
-
-
 def judged(folders: list[Path]) -> dict[str, tuple[PlattScaling, dict[str, tuple[np.ndarray, np.ndarray]]]]:
     """By folder: the scaling fitted to the others, and scores and hits before and after it."""
-    known = {name: scores_and_hits(read_csv(folder / "candidates.csv")) for name, folder in named(folders).items()}
+    known = {name: scores_and_hits(read_csv(folder / "candidates.csv"))
+             for name, folder in by_relative_path(folders).items()}  # fmt: skip
     found = {}
     for name, (scores, hits) in known.items():
         others = [pair for other, pair in known.items() if other != name]
@@ -71,7 +65,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="at least two different ones")
     parser.add_argument("--output", type=Path, required=True)
     asked = parser.parse_args()
-    if len(named(asked.folders)) < 2:
+    if len(by_relative_path(asked.folders)) < 2:
         parser.error("a scaling needs other folders to be fitted to: name at least two")
     found = judged(asked.folders)
     rows = []

@@ -52,14 +52,6 @@ def test_a_crop_shows_the_candidate_in_its_middle(scale):
         np.testing.assert_allclose(np.argwhere(shown).mean(axis=0), (verdict.SIDE - 1) / 2, atol=0.5)
 
 
-def test_folders_are_told_apart_by_their_paths(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folders = [Path("runs/a/validation"), tmp_path / "runs" / "b" / "validation"]
-    assert verdict.named(folders) == dict(zip(("a/validation", "b/validation"), folders, strict=True))
-    assert list(verdict.named([Path("films/fold0"), Path("films/fold1")])) == ["fold0", "fold1"]
-    assert list(verdict.named([Path("fold0"), Path("fold0")])) == ["fold0"]
-
-
 def test_shape_of_a_candidate():
     found = verdict.shape(row("a", 20, 10, 30, 30, 0.5), (64, 40))
     assert len(found) == verdict.SHAPES

@@ -4,13 +4,21 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tfrespam.core import files
 from tfrespam.core.errors import UserError
-from tfrespam.core.files import recover_directory, whole_directory, whole_file, write_csv, write_json
+from tfrespam.core.files import (
+    by_relative_path,
+    recover_directory,
+    whole_directory,
+    whole_file,
+    write_csv,
+    write_json,
+)
 
 
 @pytest.fixture
@@ -170,3 +178,11 @@ def test_json_that_is_not_an_object_is_damaged(tmp_path):
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(UserError, match="an object was expected, not list"):
         files.read_json(tmp_path / "a.json", "Remove it")
+
+
+def test_paths_are_named_relative_to_their_common_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = [Path("runs/a/validation"), tmp_path / "runs" / "b" / "validation"]
+    assert by_relative_path(folders) == dict(zip(("a/validation", "b/validation"), folders, strict=True))
+    assert list(by_relative_path([Path("films/fold0"), Path("films/fold1")])) == ["fold0", "fold1"]
+    assert list(by_relative_path([Path("fold0"), Path("fold0")])) == ["fold0"]

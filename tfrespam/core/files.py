@@ -142,6 +142,13 @@ def with_subfolders(root: Path) -> list[Path]:
     return [root, *(path for path in sorted(root.iterdir()) if path.is_dir())] if root.is_dir() else []
 
 
+def by_relative_path(paths: Iterable[Path]) -> dict[str, Path]:
+    """Return the paths, each once, by their names relative to the innermost folder that contains them all."""
+    absolute = {path.absolute(): path for path in paths}
+    home = os.path.commonpath([path.parent for path in absolute])
+    return {path.relative_to(home).as_posix(): given for path, given in absolute.items()}
+
+
 def below(root: Path, pattern: str, folders: int) -> list[Path]:
     """Return the paths that match a glob pattern in `root` and up to `folders` levels below, by depth, then by name."""
     return [path for depth in range(folders + 1) for path in sorted(root.glob("*/" * depth + pattern))]
