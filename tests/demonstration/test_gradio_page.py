@@ -1,5 +1,6 @@
 """The page in a browser."""
 
+import dataclasses
 import json
 import os
 import re
@@ -268,6 +269,19 @@ def test_the_status_counts_the_candidates_that_are_shown(film_models_dir, tmp_pa
     said = [page._drawn(study, name, threshold)[0] for threshold in (0.3, 0.9, 0.9999)]
     assert said == ["2 candidates.", "1 candidate.", gradio_page.NO_MASS]
     assert page._drawn(study.clicked(5, 5), name, 0.9)[0] == gradio_page.FIRST_CORNER
+
+
+def test_the_status_tells_of_an_assumed_context():
+    from tfrespam.studies.demonstration import gradio_page
+    from tfrespam.studies.demonstration.study import Study
+
+    one, several = ({"data": {"view": "roi", "context": 1.6}, "augment": {"context_range": contexts}}
+                    for contexts in ([], [1.0, 2.4]))  # fmt: skip
+    study = Study("crop", np.zeros((90, 80), np.uint8), context=1.35)
+    assert "1.35 times as long as the mass" in gradio_page._status(study, one, 0.5)
+    assert gradio_page._status(study, several, 0.5) == gradio_page._status(Study("a", study.pixels), one, 0.5) == ""
+    boxed = dataclasses.replace(study, box=(10, 10, 30, 30))
+    assert gradio_page._status(boxed, one, 0.5) == ""
 
 
 def test_masks_for_download_are_removed_after_an_hour(film_models_dir, tmp_path):

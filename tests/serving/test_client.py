@@ -96,6 +96,21 @@ def test_files_are_converted_to_formats_that_the_graph_reads(client, local, tmp_
     assert client.predict_file(tmp_path / "a.png") == local.predict_bytes([(tmp_path / "a.png").read_bytes()])[0]
 
 
+def test_crops_of_known_context_are_shown_as_in_training(client, local, tmp_path):
+    (tmp_path / "a.png").write_bytes(encode((40, 30)))
+    pixels = cv2.imread(str(tmp_path / "a.png"), cv2.IMREAD_UNCHANGED)
+    wide = np.pad(pixels, ((0, 0), (1, 1)), mode="reflect")[4:36]  # a square of 1.6 * 40 / 2 pixels
+    (part,) = local.predict_bytes([cv2.imencode(".png", wide)[1].tobytes()])
+    mask = np.zeros((40, 30), np.uint8)
+    mask[4:36] = cv2.imdecode(np.frombuffer(part.mask_png, np.uint8), cv2.IMREAD_UNCHANGED)[:, 1:-1]
+    answer = client.predict_file(tmp_path / "a.png", context=2.0)
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(answer.mask_png, np.uint8), cv2.IMREAD_UNCHANGED), mask)
+    (streamed,) = client.stream([tmp_path], context=2.0)
+    assert streamed.segmentation == answer != client.predict_file(tmp_path / "a.png")
+    with pytest.raises(UserError, match="`context` must be"):
+        client.predict_file(tmp_path / "a.png", context=0.5)
+
+
 def test_films_in_files_are_sent_to_the_film_signature(client, local, tmp_path, monkeypatch):
     film = png(drawn(600, 400))
     (tmp_path / "film.png").write_bytes(film)

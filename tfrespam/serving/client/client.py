@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from tfrespam.core import console
+from tfrespam.core import console, png
 from tfrespam.core.errors import UserError
 from tfrespam.serving.client import answers, plain_network
 from tfrespam.serving.client.address import connect
@@ -19,8 +19,9 @@ from tfrespam.serving.client.credentials import Credentials
 from tfrespam.serving.client.failures import ModelNotFoundError, ServerFaultError, ServingError
 from tfrespam.serving.client.inflight import in_order
 from tfrespam.serving.client.retry import Retry
-from tfrespam.serving.inference import inputs
+from tfrespam.serving.inference import inputs, region
 from tfrespam.serving.inference.jobs import is_film
+from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import Segmentation
 
 PATIENCE = 60.0  # seconds
@@ -103,22 +104,32 @@ class Client:
         """Segment whole films, PNG or JPEG, in one request; the graph scans them. Raises as `predict_bytes`."""
         return self._segment("predict_film", films)
 
-    def predict_file(self, file: str | Path, film: Film = "auto") -> Segmentation:
+    def predict_file(self, file: str | Path, film: Film = "auto", context: float | None = None) -> Segmentation:
         """Segment one file: PNG, JPEG, TIFF, BMP, PGM or DICOM.
 
         Args:
             file: The image.
             film: Whether it is a whole film, which is sent to `predict_film`. "auto": by the DICOM header, else by its
                 looks, as for the stage `predict`, if the graph has that signature.
+            context: Longest side of a crop over the longest side of its mass, at least 1. The crop is cut or extended
+                to the context of the training crops, by `metadata`, or 1.6 if that is empty. None: that of the
+                training crops; 1.35 for the crop files of CBIS-DDSM, if `metadata` is known.
 
         Raises:
-            UserError: The file cannot be read.
+            UserError: The file cannot be read, or `context` is out of range.
         """
+        InputDescription(film, context=context)
         image = inputs.read(Path(file), film=film != "never")
-        whole = film == "always" or film == "auto" and is_film(image) and self.takes_films
-        return (self.predict_film if whole else self.predict_bytes)([image.encoded])[0]
+        if film == "always" or film == "auto" and is_film(image) and self.takes_films:
+            return self.predict_film([image.encoded])[0]
+        square = region.shown(image.pixels.shape, self.metadata, context, image.context)
+        if square is None:
+            return self.predict_bytes([image.encoded])[0]
+        part = png.encode(region.cut(image.pixels, square, mirrored=True))
+        return region.paste(self.predict_bytes([part])[0], square, image.pixels.shape)
 
-    def stream(self, files: Iterable[str | Path], progress: bool = False, film: Film = "auto") -> Iterator[Answered]:
+    def stream(self, files: Iterable[str | Path], progress: bool = False, film: Film = "auto",
+               context: float | None = None) -> Iterator[Answered]:  # fmt: skip
         """Segment files, one a request, several at a time; yields answers in the order of `files`.
 
         The answer of a file that cannot be segmented contains its error; the others continue. Files with a
@@ -128,12 +139,15 @@ class Client:
             files: Images, or folders that are searched for them.
             progress: Whether to show a progress bar.
             film: As for `predict_file`.
+            context: As for `predict_file`.
         """
+        InputDescription(film, context=context)
         found = inputs.find([str(file) for file in files])
         shown = console.progress("segmenting", len(found)) if progress else None
         bar, advance = shown or (contextlib.nullcontext(), lambda: None)
         with bar:
-            for answer in in_order(functools.partial(self._segment_file, film=film), found, self._concurrency):
+            segment = functools.partial(self._segment_file, film=film, context=context)
+            for answer in in_order(segment, found, self._concurrency):
                 advance()
                 yield answer
 
@@ -165,9 +179,9 @@ class Client:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def _segment_file(self, file: Path, film: Film) -> Answered:
+    def _segment_file(self, file: Path, film: Film, context: float | None) -> Answered:
         try:
-            return Answered(file, self.predict_file(file, film), None)
+            return Answered(file, self.predict_file(file, film, context), None)
         except UserError as error:
             return Answered(file, None, error)
 

@@ -4,8 +4,9 @@ import contextlib
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -32,6 +33,7 @@ HELP = (f"Drop a {KINDS} file. On a whole film, candidate masses are listed with
         "box around a suspected mass in the left image: the network then receives only that region, as in training. "
         "A third click starts a new box.")  # fmt: skip
 DRAW_A_BOX = "This network was trained on crops around a mass: if this is a whole film, draw a box around the mass."
+ASSUMED = "A crop file of CBIS-DDSM: its longest side is taken to be {:g} times as long as the mass."
 NO_BOX = "This network was trained on whole films and receives the whole image: the box has no effect."
 CSS = """
 .measures table { width: 100%; } .measures td { padding: .25rem .5rem; }
@@ -146,7 +148,7 @@ class Page:
         study = before.segmented(loaded, models.finder(self.offered) if before.is_film else None)
         if threshold is None or (before.found is None) != (study.found is None):
             threshold = self._threshold(model, study)
-        status = _status(study, trained_on(loaded.metadata)["view"], threshold)
+        status = _status(study, loaded.metadata, threshold)
         return threshold, study, status, *self._shown(study, threshold), *self._seg_buttons(study)
 
     def _clicked(self, study: Study | None, model: str, threshold: float, event: gr.SelectData):
@@ -169,7 +171,7 @@ class Page:
     def _drawn(self, study: Study | None, model: str, threshold: float):
         if study is None:  # a message about a refused file stays
             return gr.skip(), *NOTHING, gr.DownloadButton(visible=False)
-        status = _status(study, trained_on(models.loaded(self.offered[model]).metadata)["view"], threshold)
+        status = _status(study, models.loaded(self.offered[model]).metadata, threshold)
         return status, *self._shown(study, threshold), gr.DownloadButton(visible=False)
 
     def _shown(self, study: Study, threshold: float):
@@ -254,13 +256,17 @@ def in_memory_folder() -> Iterator[Path]:
         yield folder
 
 
-def _status(study: Study, view: str, threshold: float) -> str:
-    """Return the status line about the result of a network that was trained on `view`."""
+def _status(study: Study, metadata: Mapping[str, Any], threshold: float) -> str:
+    """Return the status line about the result of the network that `metadata` describes."""
     if study.corner is not None:
         return FIRST_CORNER
-    if view == "film" and study.box is not None:
+    if trained_on(metadata)["view"] == "film" and study.box is not None:
         return NO_BOX
     if study.found is not None:
         count = len(study.candidates(threshold))
         return f"{count} candidate{'s' if count > 1 else ''}." if count else NO_MASS
-    return DRAW_A_BOX if study.box is None and study.is_film else ""
+    if study.box is not None:
+        return ""
+    if study.is_film:
+        return DRAW_A_BOX
+    return ASSUMED.format(study.context) if study.square(metadata) is not None else ""

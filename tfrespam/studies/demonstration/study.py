@@ -1,6 +1,7 @@
 """One image of the page: reading, cropping, segmentation, drawing and measurement, independent of the page."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +95,18 @@ class Study:
 
     def _probability(self, model: ExportedModel) -> np.ndarray:
         """Return the network's probability (H, W) for the crop, or for the square around the box, 0 outside."""
-        shape = self.pixels.shape
-        square = (region.shown(shape, model.metadata, None, self.context) if self.box is None
-                  else crop.square_with_context(self.box, trained_on(model.metadata)["context"]))  # fmt: skip
+        square = self.square(model.metadata)
         if square is None:
             return _predict(model, self.pixels)
         part = region.cut(self.pixels, square, mirrored=self.box is None)
-        return crop.paste(_predict(model, part), square, shape)
+        return crop.paste(_predict(model, part), square, self.pixels.shape)
+
+    def square(self, metadata: Mapping[str, Any]) -> crop.Box | None:
+        """Return the square that a network for crops gets: that of the box, or of the crop's implied context; or None.
+        """
+        if self.box is None:
+            return region.shown(self.pixels.shape, metadata, None, self.context)
+        return crop.square_with_context(self.box, trained_on(metadata)["context"])
 
     def _chain(self, model: ExportedModel, finder: ExportedModel | None) -> FilmChain | None:
         """Return the networks that search the whole film; None if only the image or a region is segmented."""
