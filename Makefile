@@ -80,5 +80,5 @@ $(VENV)-jax/.installed: constraints.txt
 define install
 @echo "installing $(2) into $(VENV), see $(VENV)/pip.log"
 @$(RUN) pip install --constraint constraints.txt --editable '$(1)' >>$(VENV)/pip.log 2>&1 || { \
-  tail -n 20 $(VENV)/pip.log >&2; echo "error: pip failed, see $(VENV)/pip.log. The same command goes on" >&2; exit 1; }
+  tail -n 20 $(VENV)/pip.log >&2; echo "error: pip failed, see $(VENV)/pip.log. Run the same command again to resume" >&2; exit 1; }
 endef

@@ -3,12 +3,12 @@
     python experiments/film_outlines.py FILMS MASKS --names NAME ... --film_model DIR --crop_model DIR
 
 FILMS and MASKS are folders of images with the same names; a mask is resized to its film. Prints the mean Dice of all
-films, and the gain of the crop network with its standard error and 95 % interval, for which films are resampled, so
-that several films of a patient make it too narrow. Both models must not know the patients. `--output` writes a CSV file
-with the two Dice of each film.
+films, and the gain of the crop network with its 95 % interval, for which patients are resampled. Both models must not
+know the patients. `--output` writes a CSV file with the two Dice of each film.
 """
 
 import argparse
+import re
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from tfrespam import cli
 from tfrespam.core import png, runtime
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import write_csv
-from tfrespam.evaluation.statistics import patient_bootstrap
+from tfrespam.evaluation.statistics import paired_bootstrap_difference
 from tfrespam.serving.inference import saved_model
 from tfrespam.serving.inference.film_chain import FilmChain
 
@@ -40,14 +40,21 @@ def read(folder: Path, name: str) -> np.ndarray:
     return image
 
 
-def summary(rows: list[dict]) -> str:
-    """Describe the mean Dice of both, and the gain with its standard error and interval."""
+def patient(film: str, pattern: str) -> str:
+    """Return the first part of a film's name that matches `pattern`, a regular expression of the patients' names."""
+    found = re.search(pattern, film)
+    if not found:
+        raise UserError(f"`--patient` must match the name of every film. Expected {pattern!r}. Received: {film}")
+    return found[0]
+
+
+def summary(rows: list[dict], pattern: str) -> str:
+    """Describe the mean Dice of both, and the gain with its interval by patients."""
     alone, both = (np.array([row[column] for row in rows]) for column in COLUMNS)
-    gain = both - alone
-    low, high = patient_bootstrap(gain, [row["film"] for row in rows])
-    error = gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else float("nan")
-    return (f"{len(rows)} films: film network {alone.mean():.4f}, with the crop network {both.mean():.4f}, gain "
-            f"{gain.mean():+.4f} (standard error {error:.4f}, 95 % by films {low:+.4f} to {high:+.4f})")  # fmt: skip
+    patients = [patient(row["film"], pattern) for row in rows]
+    gain, low, high = paired_bootstrap_difference(both, alone, patients)
+    return (f"{len(rows)} films of {len(set(patients))} patients: film network {alone.mean():.4f}, with the crop "
+            f"network {both.mean():.4f}, gain {gain:+.4f} (95 % by patients {low:+.4f} to {high:+.4f})")  # fmt: skip
 
 
 def main() -> None:
@@ -57,8 +64,12 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", required=True)
     parser.add_argument("--film_model", required=True)
     parser.add_argument("--crop_model", required=True)
+    parser.add_argument("--patient", default="P_[0-9]+", help="regular expression of the patient in a film's name "
+                        "(default: that of CBIS-DDSM, P_[0-9]+)")  # fmt: skip
     parser.add_argument("--output", type=Path, help="file for a row for each film, as CSV (default: none is written)")
     asked = parser.parse_args()
+    for name in asked.names:
+        patient(name, asked.patient)
     runtime.load_tensorflow()
     film, crops = saved_model.load(asked.film_model), saved_model.load(asked.crop_model)
     chains = FilmChain(film), FilmChain(film, crops)
@@ -68,7 +79,7 @@ def main() -> None:
         reference = cv2.resize(mask, image.shape[::-1], interpolation=cv2.INTER_AREA) > 127
         scores = [dice(chain.predict_film([png.encode(image)])[0].labels > 0, reference) for chain in chains]
         rows.append(dict(zip(("film", *COLUMNS), (name, *scores), strict=True)))
-    print(summary(rows))
+    print(summary(rows, asked.patient))
     if asked.output:
         write_csv(asked.output, rows)
 

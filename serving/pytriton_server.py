@@ -1,11 +1,12 @@
-"""Serves an exported model by NVIDIA Triton, whose server comes in the wheel of `nvidia-pytriton`.
+"""Serve an exported model by NVIDIA Triton, whose server comes in the wheel of `nvidia-pytriton`.
 
     python3 -m venv .venv-triton && .venv-triton/bin/pip install nvidia-pytriton 'tensorflow==2.21.*'
     .venv-triton/bin/python serving/pytriton_server.py saved_models/pretrained/2
     python -m tfrespam.predict crop.png --server kserve://localhost:8001 --output out
 
-An environment of its own, since pytriton wants NumPy below 2; it holds Python 3.11.2's standard library in part, and
-did not start under Python 3.11.7. The model `tfrespam` answers to `predict_bytes`, `tfrespam_film` to `predict_film`.
+pytriton needs a separate environment, because it requires NumPy below 2. It contains parts of the standard library of
+Python 3.11.2 and did not start under Python 3.11.7. The model `tfrespam` answers to `predict_bytes`, `tfrespam_film` to
+`predict_film`.
 """
 
 import argparse
@@ -26,7 +27,7 @@ CANDIDATES = Tensor(name="candidates", dtype=np.float32, shape=(-1, 6))  # of fi
 
 
 def inference(signature):
-    """A function on batches, as pytriton wants it, from a signature of the SavedModel."""
+    """Return a function on batches in pytriton's form from a signature of the SavedModel."""
 
     @batch
     def infer(image_bytes):
@@ -38,7 +39,7 @@ def inference(signature):
 
 
 def _row(column: np.ndarray) -> np.ndarray:
-    """A column with an axis behind that of the batch, of one value at least: pytriton sends no empty arrays."""
+    """Return a column with an axis after that of the batch, of at least one value: pytriton sends no empty arrays."""
     if column.ndim == 1:
         return column[:, np.newaxis]
     return column if column.shape[1] else np.zeros((len(column), 1, *column.shape[2:]), column.dtype)

@@ -1,9 +1,9 @@
-"""Prints the SSLConfig that TensorFlow Serving's --ssl_config_file wants: PEM files inside one protobuf text.
+"""Print the SSLConfig for TensorFlow Serving's --ssl_config_file: PEM files in one protobuf text.
 
     python serving/ssl_config.py server.crt server.key > ssl.config
     python serving/ssl_config.py server.crt server.key --client_ca ca.crt > ssl.config    clients must show certificates
 
-Whoever can read the result can pretend to be the server: keep it as secret as the key.
+The output contains the private key: whoever can read it can impersonate the server.
 """
 
 import argparse

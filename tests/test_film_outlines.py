@@ -40,11 +40,12 @@ def test_the_gain_of_the_outlines_is_printed_and_written(tmp_path, monkeypatch, 
     monkeypatch.setattr(film_outlines.saved_model, "load", lambda path: path)
     folders = [str(tmp_path / "films"), str(tmp_path / "masks")]
     monkeypatch.setattr(sys, "argv", ["film_outlines.py", *folders, "--names", "a", "b", "--film_model", "f",
-                                      "--crop_model", "c", "--output", str(tmp_path / "outlines.csv")])  # fmt: skip
+                                      "--crop_model", "c", "--patient", ".",
+                                      "--output", str(tmp_path / "outlines.csv")])  # fmt: skip
     film_outlines.main()
     told = capsys.readouterr().out
-    assert "2 films: film network 0.8000, with the crop network 1.0000, gain +0.2000" in told
-    assert "standard error 0.0000, 95 % by films +0.2000 to +0.2000)" in told
+    assert "2 films of 2 patients: film network 0.8000, with the crop network 1.0000, gain +0.2000" in told
+    assert "(95 % by patients +0.2000 to +0.2000)" in told
     assert (tmp_path / "outlines.csv").read_text().splitlines() == [
         "film,film_network,with_crop_network", "a,0.8,1.0", "b,0.8,1.0"]  # fmt: skip
 
@@ -54,11 +55,19 @@ def test_a_film_without_a_file_is_reported(tmp_path):
         film_outlines.read(tmp_path, "a")
 
 
-def test_the_interval_resamples_films():
-    rows = [{"film": str(number), "film_network": 0.5, "with_crop_network": 0.5 + 0.1 * (number % 2)}
-            for number in range(100)]  # fmt: skip
-    low, high = map(float, re.search(r"95 % by films ([+-].*) to ([+-].*)\)", film_outlines.summary(rows)).groups())
-    assert 0.035 < low < 0.045 and 0.055 < high < 0.065  # 0.05 and twice its standard error, 0.005
+@pytest.mark.parametrize(("films", "error"), [(1, 0.005), (4, 0.01)])
+def test_the_interval_resamples_patients(films, error):
+    """With four equal films of each patient, the standard error is twice that of 100 independent films."""
+    rows = [{"film": f"P_{number // films:05}_{number}", "film_network": 0.5,
+             "with_crop_network": 0.5 + 0.1 * (number // films % 2)} for number in range(96)]  # fmt: skip
+    told = film_outlines.summary(rows, "P_[0-9]+")
+    low, high = map(float, re.search(r"95 % by patients ([+-].*) to ([+-].*)\)", told).groups())
+    assert (low, high) == pytest.approx((0.05 - 2 * error, 0.05 + 2 * error), abs=0.004)
+
+
+def test_a_name_without_a_patient_is_reported():
+    with pytest.raises(UserError, match="must match the name of every film.*Received: film_1"):
+        film_outlines.patient("film_1", "P_[0-9]+")
 
 
 def test_dice_of_two_empty_masks_is_1():

@@ -112,8 +112,8 @@ def test_single_images_and_onnx_are_rejected_for_pairs(paired, home, tmp_path):
 
 
 @pytest.mark.parametrize(("settings", "message"), [
-    ({"data__second": "view"}, "need each other. Received: view with tiny"),
-    ({"model__name": "multi_input"}, "need each other. Received: none with multi_input"),
+    ({"data__second": "view"}, "multi_input needs one of the two. Received: view with tiny"),
+    ({"model__name": "multi_input"}, "multi_input needs one of the two. Received: none with multi_input"),
     ({"data__second": "view", "model__name": "multi_input", "data__protocol": "paper"}, "a protocol other than paper"),
     ({"data__second": "view", "model__name": "multi_input", "augment__recrop": 1.5}, "`augment.recrop` 0"),
 ])  # fmt: skip

@@ -24,7 +24,7 @@ STAGES = {  # in the order of the work
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Hands the command line to the stage that it names first."""
+    """Run the stage that the command line names first."""
     name, *rest = (sys.argv[1:] if args is None else args) or ["--help"]
     if name in ("-h", "--help"):
         print(overview())
@@ -41,13 +41,14 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def overview() -> str:
-    """The stages, each with the first sentence of its function of the same name."""
+    """Return the list of stages, each with the first line of its function's docstring."""
     lines = ["usage: tfrespam STAGE [OPTIONS]", "", "Breast-mass segmentation in mammograms. Stages:", ""]
     for name, module in STAGES.items():
         function = getattr(importlib.import_module(module), name)
         lines.append(f"  {name:9} {inspect.getdoc(function).splitlines()[0]}")
     return "\n".join([*lines, "", "tfrespam STAGE --help lists a stage's options.",
-                      "tfrespam train without options makes synthetic films and learns them, in minutes."])  # fmt: skip
+                      "tfrespam train without options generates synthetic films and trains a small network on them, "
+                      "in a few minutes."])  # fmt: skip
 
 
 if __name__ == "__main__":

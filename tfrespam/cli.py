@@ -19,16 +19,21 @@ from tfrespam.core.option_groups import Groups
 
 def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable | None = None,
         defaults: dict[str, Any] | None = None, groups: Groups | None = None) -> None:  # fmt: skip
-    """Runs `stage`, a function whose typed arguments and docstring are its command line, and exits the process.
+    """Run `stage`, whose typed arguments and docstring define its command line, and exit the process.
 
-    Every argument is an option (`--output DIR`), but for `*inputs`, which takes what the command line names without
-    one. Where the option `log_format` is "json", the log and the message of an error are lines of JSON on standard
-    error, and nothing else is shown. `signature` is a class or function whose arguments make the command line, where
-    they are not the stage's own; `defaults` are dotted names and values that hold unless a --config file is named;
-    `groups` are headings for --help, each with the options below it.
+    Every argument is an option (`--output DIR`), except `*inputs`, which contains the words that are not options. If
+    the option `log_format` is "json", the log and the message of an error are lines of JSON on standard error, and
+    nothing else is printed.
 
-    Exit status: 0 done, 2 bad input, a full disk and the like (one message, no traceback), 130 interrupted; `prepare`
-    ends with 3 after half a download.
+    Exit status: 0 finished; 2 rejected input or a system error such as a full disk, with one message and no traceback;
+    130 interrupted. `prepare` ends with 3 if too many listed files are missing.
+
+    Args:
+        stage: Function to call.
+        args: Words of the command line (default: those of the process).
+        signature: Class or function whose arguments define the command line instead of those of `stage`.
+        defaults: Values by dotted names, which apply unless a --config file is named.
+        groups: Headings for --help, each with the options below it.
     """
     console.open_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -43,7 +48,7 @@ def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable 
     except UserError as error:
         fail(UserError(as_options(str(error), names)), as_json)
     except KeyboardInterrupt:
-        console.complain("interrupted: what was finished is kept; run the same command again to go on")
+        console.complain("interrupted: finished work is kept; run the same command again to resume")
         sys.exit(130)
     except Exception as error:
         told = outside_fault(error)
@@ -53,7 +58,7 @@ def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable 
 
 
 def as_options(message: str, names: Sequence[str]) -> str:
-    """Arguments that library code names in backticks, as the command line spells them: `data.fold` -> --data.fold."""
+    """Replace argument names in backticks by command-line options: `data.fold` -> --data.fold."""
     return re.sub(r"`([\w.]+)`", lambda found: f"--{found[1]}" if found[1] in names else found[0], message)
 
 

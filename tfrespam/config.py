@@ -86,8 +86,9 @@ class AugmentConfig:
         gamma: Exponent of the grey values, log-uniform within 1/(1+gamma) and 1+gamma.
         contrast: Factor on the grey values about their mean, uniform within 1 plus and minus this share.
         noise: Standard deviation of added normal noise, in grey values of [0, 1].
-        recrop: Factor above 1: crop each training image again, after rotation, from a crop with this factor times the
-            context. The data set must also be prepared with that context and image size. 0: off.
+        recrop: Side of the stored crops divided by that of the training crops, above 1. In every epoch each training
+            crop is cut anew, after rotation, from a stored crop. The data set must also be prepared with `data.context`
+            and `data.image_size` both multiplied by this factor. 0: off.
         context_range: With recrop: smallest and largest context, drawn log-uniformly for each crop, so that the network
             supports any crop; at most `recrop` times `data.context`, minus room for rotation. Empty: `data.context`.
         off_centre: With recrop: share of the side by which crops may be shifted beyond the usual shift.

@@ -39,7 +39,7 @@ _RULES = {
 
 
 def check(experiment: Experiment) -> None:
-    """Raises UserError for the first value that no training could use."""
+    """Raise UserError for the first value with which no training is possible."""
     for field, (test, expected) in _RULES.items():
         value = experiment
         for part in field.split("."):
@@ -62,7 +62,7 @@ def check(experiment: Experiment) -> None:
                         f"Received: {training.warmup_epochs} of {training.epochs}")
     if training.jit == "on" and training.deterministic:
         raise UserError("`training.jit` on needs `training.deterministic` false: Keras uses no XLA where operations "
-                        "are deterministic. Received: both")
+                        "are deterministic. Received: `training.jit` on and `training.deterministic` true")
     _check_strategy(experiment)
 
 
@@ -87,7 +87,7 @@ def _check_recrop(experiment: Experiment) -> None:
 
 
 def _check_boxes(experiment: Experiment) -> None:
-    """Boxes of a mass turned by every angle are its convex hull: that would be more than its box."""
+    """Raise UserError if rotated masks reveal more than bounding boxes: boxes at all angles give the convex hull."""
     angle, protocol = experiment.augment.rotation_degrees, experiment.data.protocol
     if experiment.training.loss in BOX_LOSSES and (angle or protocol == "paper"):
         raise UserError(f"`training.loss` {experiment.training.loss} needs `augment.rotation_degrees` 0 and a "
@@ -110,8 +110,8 @@ def _check_frame(experiment: Experiment) -> None:
 def _check_second(experiment: Experiment) -> None:
     second, model = experiment.data.second, experiment.model.name
     if (second != "none") != (model == "multi_input"):
-        raise UserError("`data.second` view or contrast and `model.name` multi_input need each other. "
-                        f"Received: {second} with {model}")
+        raise UserError("`data.second` view or contrast needs `model.name` multi_input, and multi_input needs one of "
+                        f"the two. Received: {second} with {model}")
     if second != "none" and (experiment.augment.recrop or experiment.data.protocol == "paper"):
         raise UserError("`data.second` needs `augment.recrop` 0 and a protocol other than paper: only the "
                         "first image could be cut again, and the paper's copies are not pairs. Received: "

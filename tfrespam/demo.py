@@ -47,7 +47,8 @@ def demo(model: str | None = None, models_dir: str = "saved_models", host: str =
         except OSError as error:
             raise UserError(f"the page cannot be served on {host}:{port or 'any port'} ({error}). Choose another "
                             "--host or --port") from None  # fmt: skip
-        log.info(f"{url}\nPress Ctrl-C to stop the page; nothing is stored")
+        log.info(f"{url}\nPress Ctrl-C to stop the page. Images and downloads are deleted an hour after they were "
+                 "made, and when the page stops")
         if host not in ("127.0.0.1", "localhost", "::1"):
             log.info("other computers can open this page: there is no password and no encryption")
         try:

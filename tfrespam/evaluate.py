@@ -33,7 +33,8 @@ def evaluate(
         split: The split to evaluate.
         fold: The patient fold to hold out, 0-4 (default: that of the model's training).
         dataset: Name of the data set (default: that of the model's training).
-        threshold: Lowest probability of the mask's pixels (default: that of the model).
+        threshold: Probability threshold: pixels with at least this probability belong to the mask (default: that
+            of the model).
         postprocessing: "dense_crf" for that of DS U-Net: a dense CRF on the probabilities and the image.
     """
     from tfrespam.workflows import evaluation

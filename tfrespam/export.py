@@ -32,7 +32,7 @@ def export(
         runs: Folders of training runs (runs/<experiment>/<run>), with config.yaml and best.keras or last.keras.
         models_dir: Folder of all exported models (default: as in the first run's config.yaml).
         name: Folder under models_dir (default: the first run's experiment).
-        threshold: Lowest probability of the mask's pixels.
+        threshold: Probability threshold: pixels with at least this probability belong to the mask.
         views: Test-time augmentation inside the graph: the mean over 2 ("mirror", left-right) or 4 mirrored ("flips")
             or 8 mirrored and rotated ("dihedral", square inputs) views of each image, at as many times the cost.
         held_out: Folders of runs whose held-out folds together give the scores of the model card. They represent a

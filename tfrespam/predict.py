@@ -39,11 +39,13 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
         film_model: Folder of an exported model that finds masses on whole films (default: models_dir/films, else the
             one of tfrespam; none with your own model). Not with --server.
         models_dir: Folder of all exported models.
-        threshold: Lowest probability of the mask's pixels (default: that of the model).
+        threshold: Probability threshold of the mask: pixels with at least this probability belong to it (default: that
+            of the model). On whole films it replaces the threshold of the candidates and of their outlines, and every
+            candidate is reported, whatever its score and area.
         batch_size: Number of images in a batch.
-        film: Whether images are whole films, which are searched for masses, or crops around a mass. "auto": by the
-            DICOM header, else images that are at least 512 pixels long, oblong, and show a breast and dark background
-            are films. The column `region` states the decision.
+        film: "always": all images are whole films, which are searched for masses. "never": all are crops around a mass.
+            "auto": the DICOM header decides; if it does not, an image is a film if its longer side has at least 512
+            pixels, it is oblong, and it shows a breast on a dark background. The column `region` states the decision.
         box: Y0 X0 Y1 X1 of a box around a mass, in pixels; for a single image. The network segments the square around
             the box, with the margin of its training crops.
         context: Longest side of each crop divided by the longest side of its mass, if it differs from that of the
@@ -60,12 +62,12 @@ def predict(*inputs: str, output: str, model: str | None = None, film_model: str
         timeout: Seconds until the complete answer to a request, for one film or batch_size other images.
         keepalive: Seconds without data after which a gRPC connection is probed; the server must allow it.
         proxy: HTTP proxy, http://host:port; those of the environment are not used.
-        remove_labels: Whether to set labels and white borders of scanned films to black first.
-        dicom_seg: Whether to write <name>_seg.dcm, a DICOM segmentation of each DICOM file.
-        dicom_probability: Whether to write <name>_probability.dcm, a fractional DICOM segmentation.
-        dicom_sr: Whether to write <name>_seg.dcm and, if there is a mass, <name>_sr.dcm, a DICOM report of its area and
+        remove_labels: Set labels and white borders of scanned films to black first.
+        dicom_seg: Write <name>_seg.dcm, a DICOM segmentation of each DICOM file.
+        dicom_probability: Write <name>_probability.dcm, a fractional DICOM segmentation.
+        dicom_sr: Write <name>_seg.dcm and, if there is a mass, <name>_sr.dcm, a DICOM report of its area and
             longest diameter.
-        patient_ids: Whether predictions.csv contains the IDs of DICOM patients instead of hashes.
+        patient_ids: Write the IDs of DICOM patients into predictions.csv instead of hashes.
         log_format: "json" writes each file and each request as a line of JSON to standard error.
     """
     from tfrespam.core.memory import return_large_blocks

@@ -39,8 +39,8 @@ def prepare(
         image_width: Width of the stored images, for --view film: a breast is about half as wide as high. 0: square.
         workers: Processes that read films (default: one per core).
         beam_runner: Apache Beam runner that reads them instead, such as DirectRunner (docs/how-to/distributed.md).
-        allow_missing: Accept a source without the files of more than a tenth of its listed lesions. Otherwise the
-            existing files are prepared with a warning, and the exit status is 3.
+        allow_missing: End with status 0 although film or mask of more than a tenth of the listed lesions is missing.
+            Without this option the existing files are prepared too, but with a warning and exit status 3.
     """
     from tfrespam.workflows.preparation import missing, prepare_source
 
@@ -50,9 +50,9 @@ def prepare(
                   f"--data_dir {quoted(home)} --data.dataset {quoted(path.parent.name)}")  # fmt: skip
     lacking, listed = missing(path)
     if lacking > MOST_MISSING * listed and not allow_missing:
-        print(f"warning: film or mask of {lacking} of {listed} listed lesions is missing: half a download? The data "
-              f"set contains the others, {quoted(path / 'ledger.csv')} names the missing ones (skipped_missing). "
-              "Complete the download and prepare again, or accept it with --allow_missing",
+        print(f"warning: film or mask of {lacking} of {listed} listed lesions is missing. Is the download "
+              f"complete? The data set contains the others, {quoted(path / 'ledger.csv')} names the missing ones "
+              "(skipped_missing). Complete the download and prepare again, or accept it with --allow_missing",
               file=sys.stderr)  # fmt: skip
         sys.exit(INCOMPLETE)
 

@@ -20,7 +20,7 @@ def report(*runs: str, output: str = "report.html", data_dir: str | None = None,
         data_dir: Folder of all prepared data sets, for the images (default: as in the run's config.yaml).
         model: Exported model for the outlines (default: the export of the run).
         title: Title of the page.
-        images: Whether to show crops; with real data these are images of patients.
+        images: Show crops; with real data these are images of patients.
     """
     from tfrespam.studies.reporting import html_page as page
     from tfrespam.training.run_results import RunResults

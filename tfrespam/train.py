@@ -69,8 +69,9 @@ def train(folds: Sequence[int] = (), seeds: Sequence[int] = (), final: str = "av
     except Exception as error:
         if experiment.strategy != "multiworker" or not training.is_lost_worker(error):
             raise
-        # TensorFlow's cluster cannot take a worker back: those that are left begin anew, after the last finished epoch.
-        print("a worker has gone; waiting for its return", file=sys.stderr, flush=True)
+        # TensorFlow's cluster cannot take a worker back: the remaining ones restart and resume after the last epoch.
+        print("another worker was lost: this one restarts and waits until the lost one is started again",
+              file=sys.stderr, flush=True)  # fmt: skip
         os.execv(sys.executable, sys.orig_argv)
 
 
@@ -82,11 +83,11 @@ def _launch(experiment: Experiment) -> None:
     status = subprocess.run([sys.executable, "-m", "tfrespam.train", *options]).returncode
     if status:
         raise UserError(f"fold {data.fold}, seed {experiment.seed}, protocol {data.protocol} ended with "
-                        f"status {status}, see above. The same command goes on from here")
+                        f"status {status}, see above. Run the same command again to resume")
 
 
 def _without(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The options without those named and their values."""
+    """Return the words of a command line without the named options and their values."""
     kept, dropping = [], False
     for word in words:
         if word.startswith("--"):

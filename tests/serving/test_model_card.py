@@ -55,7 +55,7 @@ def test_card_describes_the_crops_of_the_training():
     augment = {"recrop": 3.0, "context_range": [1.0, 2.4], "off_centre": 0.1, "crop_shape": "any"}
     card = model_card(WHOLE | {"augment": augment})
     assert "1 to 2.4 times as wide as the mass is long, square or not, the mass in the middle or off centre" in card
-    assert "- Images: roi, context 1 to 2.4, evaluated at 1.6, 96 pixels" in card
+    assert "- Images: crops around a mass, context 1 to 2.4, evaluated at 1.6, 96 pixels" in card
     assert "too small" not in card
 
 
@@ -87,3 +87,10 @@ def test_card_explains_how_candidates_are_made_and_scored():
     assert "highest probability, not calibrated" in card and "Candidates" not in model_card(WHOLE)
     card = model_card(WHOLE | {"candidates": rule | {"score_slope": 0.7, "score_intercept": -1.5}})
     assert "Platt scaling of its highest probability, slope 0.700, intercept -1.500" in card
+
+
+def test_card_of_generated_images_speaks_of_no_patients():
+    phantom = model_card(WHOLE | {"data": {"view": "film", "dataset": "phantom", "image_size": 96}})
+    assert "were generated; they show no patients" in phantom and "consent" not in phantom
+    assert "- Images: whole breasts, 96 pixels" in phantom
+    assert "consent" in model_card(WHOLE) and "consent" not in model_card(BARE)

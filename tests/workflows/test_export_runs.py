@@ -85,7 +85,7 @@ def test_a_crop_network_can_have_a_rule_of_candidates(tmp_path, quick):
     export(str(make_run(tmp_path)), candidates={"least_score": 0.4})
     rule = saved_model.read_metadata(tmp_path / "models" / "mine" / "1")["candidates"]
     assert rule["least_score"] == 0.4 and rule["threshold"] > 0
-    assert "listed if the score is at least 0.400" in (tmp_path / "models" / "mine" / "1" / "model_card.md").read_text()
+    assert "listed if the score is at least 0.4" in (tmp_path / "models" / "mine" / "1" / "model_card.md").read_text()
 
 
 def test_runs_on_different_data_sets_are_not_averaged(tmp_path):

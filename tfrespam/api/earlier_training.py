@@ -1,6 +1,7 @@
 """Training data of the Keras models that `load_model` returned for further training.
 
-A model has no place for them that survives `keras.Model` and `fit`, so they are kept here as long as the object exists.
+A Keras model has no attribute for these data that `keras.Model` and `fit` preserve. This module therefore stores them
+for as long as the model object exists.
 """
 
 import weakref

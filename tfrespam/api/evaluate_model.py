@@ -71,7 +71,8 @@ def evaluate(model: "Model", data: "Data", *, protocol: Protocol | None = None, 
             (images, masks), (N, H, W) or (N, H, W, C) in [0, 1] and (N, H, W) or (N, H, W, 1) of 0 and 1.
         protocol, fold: Protocol and fold that select the examples (default: those of the model's training).
         split: "train", "validation" or "test".
-        threshold: Lowest probability of the mask's pixels (default: that of the exported model, else 0.5).
+        threshold: Probability threshold: pixels with at least this probability belong to the mask (default: that
+            of the exported model, else 0.5).
         output: Folder for per_image.csv, calibration.csv and summary.json.
 
     Returns:

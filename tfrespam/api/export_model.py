@@ -26,7 +26,7 @@ def export(model: "keras.Model", path: str | Path, *, data: PreparedData | Examp
         data: Training data of the model, for its metadata: a data set, for the way in which its images were cropped, or
             the training `Examples`, also for hashes of the patients, so that `evaluate` can detect leaks. If `model` is
             the object that `load_model(..., trainable=True)` returned, the patients of its first training are added.
-        threshold: Lowest probability of the mask's pixels.
+        threshold: Probability threshold: pixels with at least this probability belong to the mask.
         weights: "float32", or "float16" to round the kernels and halve their size; those of `model` are rounded too.
         note: Sentence that is added to the caveats of the model card.
 

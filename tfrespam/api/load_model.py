@@ -45,7 +45,7 @@ class Segmenter:
 
     @property
     def threshold(self) -> float:
-        """Lowest probability of the mask's pixels, as exported."""
+        """Probability threshold of the mask, as exported."""
         return float(self.metadata.get("threshold", 0.5))
 
     def predict(self, images: np.ndarray, threshold: float | None = None) -> Prediction:
@@ -54,7 +54,8 @@ class Segmenter:
         Args:
             images: (H, W), (N, H, W) or (N, H, W, C) of any height and width, bright = dense tissue: float in [0, 1],
                 uint8 or uint16. A network that was trained on crops needs crops around a mass.
-            threshold: Lowest probability of the mask's pixels (default: that of the export).
+            threshold: Probability threshold: pixels with at least this probability belong to the mask (default:
+                that of the export).
 
         Returns:
             `masks` (N, H, W) bool and `probabilities` (N, H, W) float32, of the same size as the images.

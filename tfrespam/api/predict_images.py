@@ -66,7 +66,8 @@ def predict(images: Files | np.ndarray, model: "str | Path | Segmenter | None" =
             saved_models/pretrained, else the newest model under saved_models, else the pretrained one of tfrespam).
         film_model: Path of an exported model that finds masses on whole films (default: `model`; without `model`, if a
             pretrained one is used, saved_models/films, else the one of tfrespam).
-        threshold: Lowest probability of the mask's pixels (default: that of the export).
+        threshold: Probability threshold: pixels with at least this probability belong to the mask (default: that
+            of the export).
         film: Whether images are whole films; "auto" detects it for each image.
         context: Longest side of each crop over the longest side of its mass, if it differs from that of the network's
             training crops; at least 1. For DICOM crop files of CBIS-DDSM 1.35 is assumed. Tighter crops are extended by

@@ -17,20 +17,20 @@ BINS = 10
 
 
 def scores_and_hits(rows: Sequence[Mapping[str, Any]], criterion: float = CRITERIA[0]) -> tuple[np.ndarray, np.ndarray]:
-    """Score (N,) float and hit (N,) bool of the rows of candidates.csv; values may be text."""
+    """Return scores (N,) float and hits (N,) bool of the rows of candidates.csv; values may be text."""
     scores, overlaps = (np.array([float(row[name]) for row in rows]) for name in ("score", "best_iou"))
     return scores, overlaps >= criterion
 
 
 def score_counts(scores: np.ndarray, hits: np.ndarray) -> ProbabilityCounts:
-    """Histogram of scores (N,) in `BINS` bins: its `pixels` are candidates, its `mass` those with `hits` (N,) bool."""
+    """Count scores (N,) in `BINS` bins; `pixels` of the result are candidates, `mass` those with `hits` (N,) bool."""
     counts = ProbabilityCounts(BINS)
     counts.add(hits, scores)
     return counts
 
 
 def candidate_counts(rows: Sequence[Mapping[str, Any]]) -> ProbabilityCounts:
-    """Histogram of the candidates of candidates.csv by score."""
+    """Count the candidates of candidates.csv by score, in `BINS` bins."""
     return score_counts(*scores_and_hits(rows))
 
 
@@ -54,6 +54,6 @@ def reliability_facts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def platt_scaling(rows: Sequence[Mapping[str, Any]]) -> PlattScaling | None:
-    """Platt scaling fitted to the candidates' scores; None where no candidate hits, or all do."""
+    """Fit Platt scaling to the candidates' scores; None where no candidate hits, or all do."""
     scores, hits = scores_and_hits(rows)
     return PlattScaling.fit(scores, hits) if 0 < np.count_nonzero(hits) < len(hits) else None

@@ -25,7 +25,7 @@ class CandidateRule:
     """Parameters that convert a probability map to candidates; stored in a model's metadata as `candidates`.
 
     Args:
-        threshold: Lowest probability of a candidate's pixels.
+        threshold: Probability threshold: pixels with at least this probability belong to a candidate.
         least_score: Operating point: candidates with a lower score are not reported.
         least_area: Smallest area of a candidate, as a share of the image.
         join: Largest gap between the components of one candidate, as a share of the image's longest side.

@@ -30,7 +30,7 @@ def binarise(probability: np.ndarray, threshold: float = 0.5) -> np.ndarray:
 
 
 def likeliest(probability: np.ndarray, count: int) -> np.ndarray:
-    """Mask (H, W) bool of the `count` pixels of highest probability; of equal ones the first in reading order."""
+    """Return the mask (H, W) bool of the `count` likeliest pixels; of equal ones the first in reading order."""
     found = np.zeros(probability.size, bool)
     found[np.argsort(-probability, axis=None, kind="stable")[:count]] = True
     return found.reshape(probability.shape)

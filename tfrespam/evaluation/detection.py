@@ -48,7 +48,7 @@ def find(reference: np.ndarray, probability: np.ndarray,
     Args:
         reference: Mask (H, W), bool or 0 and nonzero.
         probability: (H, W), in [0, 1].
-        rule: Parameters of the candidates, or only the lowest probability of their pixels.
+        rule: Parameters of the candidates, or only the probability threshold of their pixels.
     """
     rule = rule if isinstance(rule, CandidateRule) else CandidateRule(rule)
     lesions, count = ndimage.label(np.asarray(reference) != 0, _EIGHT)

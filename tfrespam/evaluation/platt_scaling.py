@@ -56,7 +56,7 @@ class PlattScaling(NamedTuple):
         return cls(*found.x.tolist())
 
     def apply(self, score: np.ndarray | float) -> np.ndarray:
-        """Calibrated scores of the same shape, float64; unchanged by the default."""
+        """Return calibrated scores of the same shape, float64; unchanged by the default."""
         if self == (1.0, 0.0):
             return np.asarray(score, np.float64)
         return special.expit(self.slope * logit(score) + self.intercept)

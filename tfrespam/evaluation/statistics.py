@@ -68,7 +68,15 @@ def _percentiles(means: np.ndarray, confidence: float) -> Interval:
 
 def patient_bootstrap(values: Sequence[float], patients: Sequence[str], weights: Sequence[float] | None = None,
                       resamples: int = 2000, seed: int = 0, confidence: float = 0.95) -> Interval:
-    """Compute the percentile interval of the mean over images, or of the pooled score (see `bootstrap_means`)."""
+    """Compute the percentile interval of the mean over images, or of the pooled score.
+
+    Args:
+        values, patients, weights, resamples, seed: As in `bootstrap_means`.
+        confidence: Level of the interval, between 0 and 1.
+
+    Returns:
+        NaN and NaN without values.
+    """
     return _percentiles(bootstrap_means(values, patients, weights, resamples, seed), confidence)
 
 
@@ -82,7 +90,16 @@ def _paired(first: Sequence[float], second: Sequence[float], patients: Sequence[
 
 def paired_bootstrap_difference(first: Sequence[float], second: Sequence[float], patients: Sequence[str],
                                 resamples: int = 2000, seed: int = 0, confidence: float = 0.95) -> Difference:
-    """Compute the mean over images of `first` minus `second` and its interval, for two models on the same images."""
+    """Compute the mean over images of `first` minus `second` and its interval, for two models on the same images.
+
+    Args:
+        first, second: Scores (N,) of the two models; images for which one is NaN are left out.
+        patients: Patient (N,) of each image; patients are resampled.
+        resamples, seed, confidence: As in `patient_bootstrap`.
+
+    Raises:
+        ValueError: The lengths differ.
+    """
     difference = _paired(first, second, patients)
     known = difference[~np.isnan(difference)]
     mean = float(known.mean()) if known.size else float("nan")
@@ -90,7 +107,17 @@ def paired_bootstrap_difference(first: Sequence[float], second: Sequence[float],
 
 
 def paired_wilcoxon(first: Sequence[float], second: Sequence[float], patients: Sequence[str]) -> float:
-    """Compute the two-sided p of Wilcoxon's signed-rank test on the patients' mean differences; 1 if all are 0."""
+    """Compute the two-sided p of Wilcoxon's signed-rank test on the patients' mean differences; 1 if all are 0.
+
+    Wilcoxon 1945, Biometrics Bulletin 1:80.
+
+    Args:
+        first, second: Scores (N,) of two models on the same images; images for which one is NaN are left out.
+        patients: Patient (N,) of each image.
+
+    Raises:
+        ValueError: The lengths differ.
+    """
     difference = _paired(first, second, patients)
     known = ~np.isnan(difference)
     names, owner = np.unique(np.asarray(patients)[known], return_inverse=True)

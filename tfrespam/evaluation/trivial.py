@@ -139,7 +139,14 @@ def trivial_dice(references: Iterable[np.ndarray], trivial: TrivialMasks) -> dic
 def skill(dice: float, trivial: dict[str, float]) -> float:
     """Compute the skill score (dice - best) / (1 - best) relative to the best trivial mask.
 
-    0 means no better than the best trivial mask, 1 means perfect.
+    0 means no better than the best trivial mask, 1 means perfect; it is negative below the best trivial mask.
+
+    Args:
+        dice: Mean Dice in [0, 1].
+        trivial: Mean Dice of each trivial mask on the same images, as from `trivial_dice`.
+
+    Returns:
+        NaN if no trivial mask is known, or if the best one has Dice 1.
 
     Examples:
         >>> round(skill(0.9, {"all_ones": 0.4, "centred_ellipse": 0.75, "mean_mask": 0.8}), 3)

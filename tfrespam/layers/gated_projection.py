@@ -11,7 +11,7 @@ GATES = ("none", "se", "scse", "cbam")
 
 @keras.saving.register_keras_serializable("tfrespam")
 class GatedProjection(keras.layers.Layer):
-    """F' = conv1x1(F), then the gates of a baseline attention module on F'.
+    """Projection F' = conv1x1(F), followed by the gates of a baseline attention module.
 
     - "none": no gate.
     - "se": squeeze-and-excitation (Hu et al., CVPR 2018): channel weights from the mean.

@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class ImageStandardization(keras.layers.Layer):
-    """Standardise each image to mean 0 and variance 1 over height, width and channels.
+    """Standardisation of each image to mean 0 and variance 1 over height, width and channels.
 
     Computed in float32 under every precision policy. A constant image becomes all zeros.
 

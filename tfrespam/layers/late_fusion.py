@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class LateFusion(keras.layers.Layer):
-    """Concatenate the first image's features, the mean of the other images' features, and a flag that others exist.
+    """Concatenation of the first image's features, the mean of the others', and a flag that others exist.
 
     A missing image is black. It does not enter the mean; where all others are missing, mean and flag are 0.
 

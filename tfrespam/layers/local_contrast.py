@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class LocalContrast(keras.layers.Layer):
-    """Compute (pixel - mean) / standard deviation, both over the square window around the pixel.
+    """Local contrast: (pixel - mean) / standard deviation, both over the square window around the pixel.
 
     A mass keeps its contrast beside a white film border, a label or the black area outside the film, any of which
     dominates mean and variance of a whole crop. Near the image's edge only the part of the window inside the image

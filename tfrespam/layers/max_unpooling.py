@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class MaxUnpooling2D(keras.layers.Layer):
-    """Put each value at the index that `ArgmaxPooling2D` recorded in its 2x2 window, and zeros elsewhere.
+    """Max-unpooling: puts each value at the index that `ArgmaxPooling2D` recorded in its 2x2 window, and 0 elsewhere.
 
     Call arguments: values (N, H, W, C), and indices `places` (N, H, W, C), integers from 0 to 3.
     Output shape: (N, 2 H, 2 W, C).

@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class PixelShuffle(keras.layers.Layer):
-    """Rearrange each pixel's channels into a 2x2 block of pixels (Shi et al., CVPR 2016).
+    """Pixel shuffle: rearranges each pixel's channels into a 2x2 block of pixels (Shi et al., CVPR 2016).
 
     Channel c of the output at (2y + i, 2x + j) is channel (2i + j) C / 4 + c of the input at (y, x): TensorFlow's
     order, not PyTorch's.

@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfrespam")
 class QuarterTurn(keras.layers.Layer):
-    """Rotate images by quarter turns and mirror them left-right, or apply the inverse.
+    """Rotation by quarter turns and mirroring left-right, or the inverse.
 
     Args:
         turns: Number of counter-clockwise quarter turns, even for images that are not square.

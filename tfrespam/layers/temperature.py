@@ -8,7 +8,7 @@ _EPSILON = 1e-6  # float32 sigmoids reach 0 and 1, whose logits are infinite
 
 @keras.saving.register_keras_serializable("tfrespam")
 class Temperature(keras.layers.Layer):
-    """Apply temperature scaling, sigmoid(logit(probability) / T), in float32 under every precision policy.
+    """Temperature scaling, sigmoid(logit(probability) / T), in float32 under every precision policy.
 
     T is a non-trainable weight, fitted by `tfrespam.evaluation.calibration.fit_temperature`. A probability of 0.5 stays
     0.5, so masks at that threshold do not change. Guo et al. 2017, arXiv 1706.04599.

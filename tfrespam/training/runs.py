@@ -177,12 +177,12 @@ class TrainingRun:
 
     @property
     def is_trained(self) -> bool:
-        """Whether the last epoch is finished."""
+        """True if the last epoch is finished."""
         return (self.folder / "last.keras").exists()
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run is trained, exported and evaluated."""
+        """True if the run is trained, exported and evaluated."""
         return (self.folder / "summary.json").exists()
 
     @property

@@ -1,7 +1,8 @@
 """Evaluate and calibrate by cross-validation: each network on its held-out fold, all folds combined.
 
 A model trained on all patients has no held-out data; its cross-validation counterparts, runs of the same settings that
-each held out a fold, are evaluated instead. For an average of networks it is the averages of their counterparts.
+each held out a fold, are evaluated instead. An average of networks is represented by averages of
+such runs, one for each fold.
 """
 
 import dataclasses

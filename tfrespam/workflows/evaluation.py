@@ -105,7 +105,8 @@ class Evaluation:
         prepared: The data set.
         data: Protocol, fold and excluded films.
         split: "train", "validation" or "test".
-        threshold: Lowest probability of the mask's pixels (default: that of the model).
+        threshold: Probability threshold: pixels with at least this probability belong to the mask (default: that
+            of the model).
         postprocessing: Post-processing in `exported`, for the summary.
         recorded: Whether to use the model's operating point and scaling of scores; False if they are still to be
             chosen.
@@ -140,7 +141,7 @@ class Evaluation:
 
     @property
     def scans(self) -> bool:
-        """Whether a network that was trained on crops scans whole films."""
+        """True if a network that was trained on crops scans whole films."""
         return self.is_film and _view(self.metadata) == "roi"
 
     @cached_property
@@ -178,7 +179,7 @@ class Evaluation:
 
     @cached_property
     def is_foreign(self) -> bool:
-        """Whether the examples are of other data sets than the training data, so that equal ids are coincidences."""
+        """True if examples and training data are of different data sets, so that equal ids are coincidences."""
         return protocols.of_other_sources(self.prepared.table, self.chosen, self.metadata.get("trained_on"))
 
     def _check_leaks(self) -> None:
@@ -187,7 +188,8 @@ class Evaluation:
         trained = self.metadata.get("data", {}).get("dataset", self.prepared.name)
         if self.prepared.name != trained and not self.chosen.all():
             log.info(f"evaluating {self.chosen.sum()} of {len(self.chosen)} examples, the {self.split} split of "
-                          f"fold {self.data.fold}; protocol all with split train uses all outside of test lists")
+                          f"fold {self.data.fold}. To evaluate all examples except those of test lists, set "
+                          "`protocol` all and `split` train")
 
     def write(self, output: Path) -> dict:
         """Evaluate and write the files of `Results`; return the summary."""

@@ -60,7 +60,7 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
         models_dir: Folder of all exported models.
         name: Folder of the experiment there.
         metadata: Facts about the model (see `tfrespam.training.runs.describe`), added to those of the export.
-        threshold: Lowest probability of the mask's pixels.
+        threshold: Probability threshold: pixels with at least this probability belong to the mask.
         keep_aspect: Whether images are padded with black instead of stretched (default: yes for models trained on
             whole films).
         also: Another format to write: "onnx", "openvino" or "litert".

@@ -1,4 +1,4 @@
-"""Export the network of a run, evaluate the exported graph, and write what a finished run holds."""
+"""Export the network of a run, evaluate the exported graph, and write the files of a finished run."""
 
 from pathlib import Path
 

@@ -132,7 +132,7 @@ def _tensorboard(experiment: Experiment, folder: Path) -> Iterator[None]:
 def _join(run: TrainingRun) -> None:
     """Take part in the training as a worker; only the chief writes files."""
     if run.is_trained:
-        log.info(f"{run.folder}: already trained; the chief does the rest")
+        log.info(f"{run.folder}: already trained; the chief exports and evaluates the network")
         return
     runtime.load_tensorflow()
     from tfrespam.workflows import fitting

@@ -33,8 +33,8 @@ def tune(experiment: str, method: str = "random", trials: int = 12, epochs: int 
     base = _shorter(own, epochs)
     searched = _searched(base, search)
     if split != "inner":
-        raise UserError("`split` must be 'inner', a fifth of the training patients. Settings chosen on the validation "
-                        f"or test split would make the scores there worthless. Received: {split!r}")
+        raise UserError("`split` must be 'inner', a fifth of the training patients. If settings were chosen on the "
+                        f"validation or test split, its scores would be biased. Received: {split!r}")
     if trials < 1:
         raise UserError(f"`trials` must be 1 or more. Received: {trials}")
     folder = Path(output or f"runs/tune/{base.name}-{method}")
@@ -52,7 +52,7 @@ def _held(folder: Path) -> contextlib.AbstractContextManager:
     """Lock the folder for one process, except for processes that share a search."""
     if os.environ.get("KERASTUNER_TUNER_ID"):
         return contextlib.nullcontext()
-    return only_one(folder, "It searches the same: wait for it, or choose another `output`")
+    return only_one(folder, "That process runs the same search: wait for it, or choose another `output`")
 
 
 def _base(file: str, data_dir: str | None, seed: int | None) -> Experiment:

@@ -91,7 +91,7 @@ def _is_for_presentation(dataset: Dataset) -> bool:
 
 
 def _occupied(values: np.ndarray, inside: np.ndarray, low: int) -> np.ndarray:
-    """Replace `values` that no pixel has by one that a pixel has, so that they do not affect the range."""
+    """Set the entries of a look-up table that no pixel uses to a used one, so that they do not affect the range."""
     found = np.unique(inside).astype(np.int64) - low
     kept = np.full_like(values, values[found[0]])
     kept[found] = values[found]

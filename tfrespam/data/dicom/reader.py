@@ -58,7 +58,7 @@ class DicomImage:
 
     @property
     def inverted(self) -> bool:
-        """Whether the file stores the film dark on bright; `pixels` is bright on dark."""
+        """True if the file stores the film dark on bright; `pixels` is bright on dark."""
         return self.photometric == "MONOCHROME1"
 
 

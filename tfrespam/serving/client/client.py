@@ -153,12 +153,12 @@ class Client:
 
     @functools.cached_property
     def takes_images(self) -> bool:
-        """Whether `predict_bytes` works, either in the served graph or here."""
+        """True if `predict_bytes` works, in the served graph or in this client."""
         return "predict_bytes" in self.signatures() or self._only_network
 
     @functools.cached_property
     def takes_films(self) -> bool:
-        """Whether the served graph has the signature `predict_film`."""
+        """True if the served graph has the signature `predict_film`."""
         return "predict_film" in self.signatures()
 
     def signatures(self) -> dict[str, Any]:
@@ -197,7 +197,7 @@ class Client:
 
     @functools.cached_property
     def _only_network(self) -> bool:
-        """Whether only `serving_default` is served, as for exports in other formats."""
+        """True if the server has only `serving_default`, as for exports in other formats."""
         known = self.signatures()
         return self.server.startswith("kserve") and "serving_default" in known and "predict_bytes" not in known
 

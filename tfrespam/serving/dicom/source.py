@@ -34,7 +34,7 @@ class Algorithm:
     name: str  # the experiment
     version: str  # tfrespam's, and the model's
     sha256: str  # of graph and weights, of two networks with a "+" between; "" if unknown
-    threshold: float | None  # lowest probability of the mask's pixels; None if only a server knows it
+    threshold: float | None  # probability threshold of the mask; None if only a server knows it
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any], served: str, threshold: float | None, film: bool = False) -> "Algorithm":

@@ -23,8 +23,8 @@ def find(probability: tf.Tensor, rule: CandidateRule, film_threshold: float) -> 
     Args:
         probability: (H, W, 1) float32, rounded to steps of 1/65535 as in the encoded output.
         rule: Parameters of the candidates.
-        film_threshold: Lowest probability of a candidate's pixels in the mask; its highest probability if that is
-            lower.
+        film_threshold: Threshold of the mask: a candidate's pixel belongs to it if its probability is at least this, or
+            at least the candidate's highest probability if that is lower.
 
     Returns:
         (K, 6) float32: y0, x0, y1, x1 in pixels, half open, score and area in pixels, best score first; and the mask

@@ -9,7 +9,7 @@ PLURALS = {"copy": "lesions", "film": "films", "breast": "breasts", "patient": "
 VIEWS = {
     "roi": "Crops around a mass that was found before, {crops}. The network was never trained on whole films and "
            "predicts a mass in nearly every image: it segments, it does not detect.",
-    "film": "The whole breast on one film, at its aspect ratio.",
+    "film": "Segmentation of the whole breast on one film, at its aspect ratio.",
 }  # fmt: skip
 
 AUGMENTED = {  # views of test-time augmentation, as in `tfrespam.models.ensemble.VIEWS`
@@ -37,7 +37,7 @@ def model_card(metadata: Mapping[str, Any]) -> str:
         "Evaluation data": _evaluation(metadata),
         "Training data": _training(metadata),
         "Quantitative analyses": _scores(metadata),
-        "Ethical considerations": _ethics(),
+        "Ethical considerations": _ethics(metadata),
         "Caveats and recommendations": _caveats(metadata),
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
@@ -80,7 +80,7 @@ def _candidates(rule: Mapping[str, float] | None) -> dict[str, str]:
     return {"Candidates on whole films": f"connected regions with probabilities of at least "
                                          f"{rule['threshold']:g} and an area of at least "
                                          f"{100 * rule.get('least_area', 0):g} % of the image; listed if the score is "
-                                         f"at least {rule.get('least_score', 0):.3f}",
+                                         f"at least {rule.get('least_score', 0):.4g}",
             "Score of a candidate": score}  # fmt: skip
 
 
@@ -155,7 +155,8 @@ def _training(known: Mapping[str, Any]) -> str:
         return "Not recorded with this version."
     trained_on = known.get("trained_on") or {}
     counts = ", ".join(f"{len(seen)} {PLURALS[kind]}" for kind, seen in trained_on.items()
-                       if kind in PLURALS and isinstance(seen, list))  # fmt: skip
+                       if kind in PLURALS and isinstance(seen, list)
+                       and not (kind == "copy" and data.get("view") == "film"))  # fmt: skip
     source = dataset.get("source") or data.get("dataset")
     lines = [f"- Data set: {data.get('dataset')} (source: {source}), protocol {data.get('protocol')}"]
     lines += [f"- Distinct in training: {counts}; metadata.json contains their hashes, no names"] if counts else []
@@ -163,8 +164,9 @@ def _training(known: Mapping[str, Any]) -> str:
         lines += [f"- Excluded from training and scores: {len(excluded)} films, {', '.join(excluded)}"]
     drawn = dict(known.get("augment") or {}).get("context_range")
     context = f"{drawn[0]:g} to {drawn[1]:g}, evaluated at {data.get('context')}" if drawn else data.get("context")
+    kind = "whole breasts" if data.get("view") == "film" else f"crops around a mass, context {context}"
     size = f"{data.get('image_size')}" + (f" x {data['image_width']}" if data.get("image_width") else "")
-    lines += [f"- Images: {data.get('view')}, context {context}, {size} pixels"]
+    lines += [f"- Images: {kind}, {size} pixels"]
     lines += [f"- Licence and citation: {SOURCES[data['dataset']][0]}"] if data.get("dataset") in SOURCES else []
     return "\n".join(lines)
 
@@ -212,15 +214,23 @@ def _number(value: float | None) -> str:
     return "unknown" if value is None or value != value else f"{value:.3f}"
 
 
-def _ethics() -> str:
-    return ("The model was trained on images of patients, under the licence of the data set; they cannot be asked "
-            "for consent again. The weights contain no image, and the metadata contains hashes of patients. A mask "
+def _ethics(known: Mapping[str, Any]) -> str:
+    images = ""
+    if _is_phantom(known):
+        images = "The training images were generated; they show no patients. "
+    elif known.get("data"):
+        images = ("The model was trained on images of patients under the licence of the data set; these patients "
+                  "cannot be asked for consent again. ")  # fmt: skip
+    return (images + "The weights contain no image, and the metadata contains hashes of patients. A mask "
             "that looks precise suggests more accuracy than the scores above may justify.")  # fmt: skip
 
 
+def _is_phantom(known: Mapping[str, Any]) -> bool:
+    return "phantom" in str(dict(known.get("data") or {}).get("dataset", ""))
+
+
 def _caveats(known: Mapping[str, Any]) -> str:
-    phantom = " The training images were generated: the scores say nothing about mammograms." if (
-        "phantom" in str(dict(known.get("data") or {}).get("dataset", ""))) else ""  # fmt: skip
+    phantom = " The training images were generated: the scores say nothing about mammograms." * _is_phantom(known)
     limits = SOURCES.get(dict(known.get("data") or {}).get("dataset"), ("", ""))[1]
     return ("Evaluate it on your own images before using its results. Scores under a protocol that leaks (see the "
             "counts above) do not apply to new patients. Scores of crops depend on their margin: "

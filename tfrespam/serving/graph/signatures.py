@@ -62,7 +62,7 @@ def export_archive(model: keras.Model, path: str | os.PathLike, image_size: Size
             contains one image.
         path: Folder, created if necessary.
         image_size: Size of the network's input in pixels: side of a square, or height and width.
-        threshold: Lowest probability of the mask's pixels.
+        threshold: Probability threshold: pixels with at least this probability belong to the mask.
         keep_aspect: Whether images of other proportions are padded with black; otherwise they are stretched.
         tile_shares: Tile sizes with which `predict_film` scans a breast, as shares of its longest side.
         film_threshold: Like `threshold`, for `predict_film` (default: the same).

@@ -26,7 +26,7 @@ class FilmChain:
     Args:
         finder: Segments whole films: an `ExportedModel` or a `Client` with any network.
         crops: Segments crops; if None, `finder` does that too, and candidates are not outlined again.
-        threshold: Lowest probability of candidates and masks (default: those of the models).
+        threshold: Probability threshold of candidates and masks (default: those of the models).
         every: Whether to include candidates below the model's operating point.
     """
 
@@ -41,7 +41,7 @@ class FilmChain:
 
     @property
     def outlines(self) -> bool:
-        """Whether a separate network outlines candidates."""
+        """True if a separate network outlines candidates."""
         return self._outliner is not None
 
     @property
@@ -51,7 +51,7 @@ class FilmChain:
 
     @property
     def takes_films(self) -> bool:
-        """Whether films can be segmented; a client requests this from its server."""
+        """True if films can be segmented; a client requests this from its server."""
         return self.finder.takes_films
 
     def predict_bytes(self, images: Sequence[bytes]) -> list[Segmentation]:
@@ -81,9 +81,9 @@ def candidates_of(answer: Segmentation, probability: np.ndarray, metadata: dict[
                   ) -> tuple[np.ndarray, list[Candidate]]:  # fmt: skip
     """Return labels (H, W) and candidates of a segmented film.
 
-    They follow the model's rule (with a `threshold`, only its score scaling), else `threshold`, else the model's film
-    threshold. Without metadata, as with a server: the candidates it returned, else the components of its mask. `every`
-    adds candidates below the model's operating point.
+    Candidates are found by the model's rule; a `threshold` replaces all of it except the score scaling. A model without
+    a rule uses `threshold`, or else its film threshold. Without metadata, as with a server, they are the candidates of
+    the answer, or else the components of its mask. `every` adds candidates below the model's operating point.
     """
     if stored := metadata.get("candidates"):
         rule = CandidateRule.of(stored)

@@ -47,7 +47,7 @@ class Case:
 
     @functools.cached_property
     def is_dicom(self) -> bool:
-        """Whether the content is DICOM; False if the file cannot be opened, which reading it reports."""
+        """True if the content is DICOM; False if the file cannot be opened, which reading it reports."""
         try:
             return inputs.kind(self.file) == "DICOM"
         except UserError:

@@ -18,10 +18,10 @@ WIDEST = 20.0  # largest context that a user can state
 
 @dataclasses.dataclass(frozen=True)
 class InputDescription:
-    """What the user states about the images.
+    """Description of the images by the user: whole films or crops, box, context.
 
     Args:
-        film: Whether they are whole films, which are searched, or crops around a mass; "auto" detects films.
+        film: "always": whole films, which are searched; "never": crops around a mass; "auto": films are detected.
         box: Box around a mass in the only image.
         context: Longest side of each crop over the longest side of its mass; None: that of the training crops.
     """

@@ -79,7 +79,7 @@ class ExportedModel:
 
     @property
     def takes_films(self) -> bool:
-        """Whether the graph has the signature `predict_film`; older exports do not."""
+        """True if the graph has the signature `predict_film`; older exports do not."""
         return "predict_film" in self._signatures
 
     def predict_bytes(self, images: Sequence[bytes]) -> list[Segmentation]:

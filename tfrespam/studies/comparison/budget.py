@@ -14,8 +14,8 @@ TOLERANCE = 0.02  # largest relative difference of equal budgets
 def images_seen(run: RunResults) -> float:
     """Return epochs x steps x batch size; an image that is used in ten epochs counts ten times.
 
-    For runs without the number of training examples it follows from their identities in facts.json. NaN if it is
-    unknown, as for runs without facts.json.
+    If summary.json lacks it, it is computed from the history and from the number of training examples in facts.json.
+    NaN without that file.
     """
     if known := run.summary.get("images_seen"):
         return float(known)

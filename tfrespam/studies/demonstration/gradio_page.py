@@ -42,7 +42,8 @@ footer { display: none !important; }
 """
 IDLE = 3600  # seconds after which the images and the downloads of a session are deleted
 SCRATCH = "tfrespam-demo-"
-THRESHOLD = "Threshold: lowest probability of the mask's pixels; for candidates on a film, their lowest score"
+THRESHOLD = ("Threshold: pixels with at least this probability belong to the mask; "
+             "on a film, candidates with at least this score are shown")
 COLUMNS = ["number", "score", "area", "longest diameter"]
 FIRST_CORNER = "First corner set: now click the opposite one."
 NO_MASS = "No mass found: no candidate reaches the threshold."
