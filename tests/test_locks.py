@@ -1,5 +1,7 @@
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -63,3 +65,24 @@ def test_removed_file_is_not_at_its_path(tmp_path):
     path.touch()
     assert not is_at(descriptor, path)
     os.close(descriptor)
+
+
+REMOVER = """
+import sys
+from pathlib import Path
+from tfrespam.core.errors import UserError
+from tfrespam.core.locks import only_one, remove_locked
+folder = Path(sys.argv[1])
+for _ in range(300):
+    try:
+        with only_one(folder / ".lock", ""):
+            (folder / "alone").mkdir()  # fails if another process also holds the lock
+            remove_locked(folder)
+    except UserError:  # another process holds the lock
+        pass
+"""
+
+
+def test_a_lock_on_a_removed_file_does_not_count(tmp_path):
+    removers = [subprocess.Popen([sys.executable, "-c", REMOVER, str(tmp_path / "run")]) for _ in range(3)]
+    assert [remover.wait(120) for remover in removers] == [0] * 3 and not os.listdir(tmp_path)

@@ -7,6 +7,7 @@ import pytest
 from packed_runs import packed_for, read
 
 from tfrespam.core.errors import UserError
+from tfrespam.core.locks import alone
 from tfrespam.data.loading.prepared import find
 from tfrespam.training.accelerator import run
 
@@ -77,6 +78,19 @@ def test_epochs_can_be_added_at_a_constant_learning_rate_but_not_removed(experim
         run.train(changed_to(experiment, training__epochs=1), known, tmp_path / "run", 10)
     run.train(changed_to(experiment, training__epochs=3), known, tmp_path / "run", 10, lambda line: None)
     assert len(read(tmp_path / "run" / "history.csv")) == 3
+
+
+def test_a_finished_run_is_unfinished_while_epochs_are_added(experiment, tmp_path):
+    known, folder = packed_for(experiment, tmp_path), tmp_path / "run"
+    run.train(experiment, known, folder, 10, lambda line: None)
+    assert (folder / "summary.json").exists()
+    run.train(changed_to(experiment, training__epochs=3), known, folder, 0, lambda line: None)  # no time for an epoch
+    assert not (folder / "summary.json").exists() and len(read(folder / "history.csv")) == 2
+
+
+def test_a_folder_is_trained_by_one_process(experiment, tmp_path):
+    with alone(tmp_path / "run" / ".lock"), pytest.raises(UserError, match="in use by another process"):
+        run.train(experiment, packed_for(experiment, tmp_path), tmp_path / "run", 10)
 
 
 def test_a_schedule_that_depends_on_the_epochs_fixes_them(experiment, tmp_path):

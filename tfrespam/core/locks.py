@@ -12,22 +12,36 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfrespam.core.console import log
 from tfrespam.core.errors import UserError
 
 
 @contextlib.contextmanager
 def alone(path: str | os.PathLike) -> Iterator[bool]:
-    """Try to lock `path`, a file (created when missing) or a folder; yield False if another process holds the lock."""
-    with _opened(Path(path)) as descriptor:
-        yield hold(descriptor, wait=False)
+    """Try to lock `path`, a file or a folder; yield False if another process holds the lock.
+
+    A missing file is created, with its folder.
+    """
+    path = Path(path)
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    descriptor, free = _lock(path, flags, wait=False)
+    with closed(descriptor):
+        yield free
 
 
 @contextlib.contextmanager
-def in_turn(folder: str | os.PathLike) -> Iterator[None]:
-    """Lock `folder`, which is created when missing, for the block; other processes wait."""
-    os.makedirs(folder, exist_ok=True)
-    with _opened(Path(folder)) as descriptor:
-        hold(descriptor)
+def in_turn(folder: str | os.PathLike, waiting: str = "") -> Iterator[None]:
+    """Lock `folder`, which is created when missing, for the block; other processes wait, and log `waiting` once."""
+    while True:
+        os.makedirs(folder, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+            descriptor, free = _lock(Path(folder), os.O_RDONLY | os.O_DIRECTORY, wait=not waiting)
+            if free:
+                break
+            os.close(descriptor)
+            log.info(waiting)
+            waiting = ""
+    with closed(descriptor):
         yield
 
 
@@ -49,6 +63,13 @@ def locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_locked(folder: Path) -> None:
+    """Remove a folder whose lock file this process holds; renamed first, so that another process may create it anew."""
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.removed-"))
+    os.rename(folder, aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove_unlocked(parent: Path, prefix: str) -> None:
@@ -101,9 +122,21 @@ def _create(parent: Path, prefix: str) -> tuple[Path, int]:
             os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    """Open `path` for locking: a folder, or a file that is created when missing."""
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
-    with closed(descriptor):
-        yield descriptor
+def _lock(path: Path, flags: int, wait: bool) -> tuple[int, bool]:
+    """Open and lock `path`; return the descriptor, and False if another process holds the lock.
+
+    Repeated if the previous holder has removed or replaced `path` meanwhile.
+    """
+    while True:
+        if flags & os.O_CREAT:
+            os.makedirs(path.parent, exist_ok=True)
+        try:
+            descriptor = os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            if flags & os.O_CREAT:  # the folder was removed again
+                continue
+            raise
+        held = hold(descriptor, wait)
+        if not held or is_at(descriptor, path):
+            return descriptor, held
+        os.close(descriptor)

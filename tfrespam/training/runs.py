@@ -1,8 +1,10 @@
 """Training run: settings, examples, and files of its folder."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from tfrespam.core.arguments import parse
 from tfrespam.core.console import log, quoted
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import read_json, write_json
+from tfrespam.core.locks import remove_locked
 from tfrespam.data.loading import protocols
 from tfrespam.data.loading.prepared import Prepared, find, find_wider
 
@@ -48,6 +51,21 @@ def check_same_data(folder: Path, digests: Mapping[str, str], advice: str, what:
         raise UserError(f"the {what} differ from those with which {folder} was started. {advice}")
     if recorded != digests:
         write_json(known, digests)
+
+
+@contextlib.contextmanager
+def removed_if_refused(folder: Path) -> Iterator[None]:
+    """Remove the folder of a new run, which this process has locked, after a UserError before the end of an epoch.
+
+    A folder with settings but without results would be taken for a run when all folders of an experiment are read.
+    """
+    is_new = os.listdir(folder) == [".lock"]
+    try:
+        yield
+    except UserError:
+        if is_new and not (folder / "state").exists():
+            remove_locked(folder)
+        raise
 
 
 class TrainingRun:
@@ -153,7 +171,10 @@ class TrainingRun:
         return {"index_sha256": self.prepared.digest, **wider}
 
     def check_data(self) -> None:
-        """Raise UserError if the examples differ from those of the training."""
+        """Raise UserError if the examples differ from those of the training, or if these were not recorded."""
+        if not (self.folder / "data.json").is_file():
+            raise UserError(f"{self.folder} has no data.json, so that the examples of its training are unknown. The "
+                            "command that trained the run writes it again")
         recorded = read_json(self.folder / "data.json", REMOVE)
         if self.prepared.digest != recorded.get("index_sha256"):
             raise UserError(f"the examples in {self.prepared.path} are not those that {self.folder} was trained on. "

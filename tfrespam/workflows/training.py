@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,12 +14,11 @@ from tfrespam.config import Experiment
 from tfrespam.config_checks import check
 from tfrespam.core import provenance, runtime
 from tfrespam.core.console import log, quoted
-from tfrespam.core.errors import UserError
 from tfrespam.core.files import read_json, whole_file
-from tfrespam.core.locks import only_one
+from tfrespam.core.locks import in_turn, only_one
 from tfrespam.data.phantom.dataset import write_phantom
 from tfrespam.training.distribution.tf_config import worker_task
-from tfrespam.training.runs import EXAMPLES, TrainingRun, check_same_data
+from tfrespam.training.runs import EXAMPLES, TrainingRun, check_same_data, removed_if_refused
 from tfrespam.training.tensorboard.server import served
 from tfrespam.workflows.evaluation import say
 from tfrespam.workflows.find_export import exported
@@ -50,7 +48,7 @@ def train(experiment: Experiment) -> TrainingRun:
         check_same_data(run.folder, run.digests, anew)
     run.splits  # noqa: B018  reports invalid splits before anything is written
     advice = "It trains the same experiment: wait for it, or change `name` or `seed`"
-    with _removed_if_refused(run.folder), only_one(run.folder / ".lock", advice):
+    with only_one(run.folder / ".lock", advice), removed_if_refused(run.folder):
         check_same_data(run.folder, run.digests, anew)
         with _tensorboard(experiment, run.folder):
             if run.is_finished and exported(run):
@@ -59,26 +57,6 @@ def train(experiment: Experiment) -> TrainingRun:
                 _work(run)
             _say(run)
     return run
-
-
-@contextlib.contextmanager
-def _removed_if_refused(folder: Path) -> Iterator[None]:
-    """Create the folder of a new run, and remove it if the run fails with UserError before it has finished an epoch.
-
-    A folder with settings but without results would be taken for a run when all folders of an experiment are read.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        folder.mkdir()  # only the process that creates the folder may remove it
-        is_new = True
-    except FileExistsError:
-        is_new = False
-    try:
-        yield
-    except UserError:
-        if is_new and not (folder / "state").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def check_prepared(experiment: Experiment) -> None:
@@ -107,9 +85,10 @@ def prepare_data(experiment: Experiment) -> None:
 
 def _make_phantom(home: Path, data) -> None:
     download = home / "phantom" / "download"
-    if not download.exists():
-        log.info(f"generating {PHANTOM_PATIENTS} phantom patients in {download}")
-        write_phantom(download, patients=PHANTOM_PATIENTS)
+    with in_turn(download.parent, f"another process generates {download}; waiting for it"):
+        if not download.exists():
+            log.info(f"generating {PHANTOM_PATIENTS} phantom patients in {download}")
+            write_phantom(download, patients=PHANTOM_PATIENTS)
     prepare_source(download, home, "phantom", data.view, data.context, data.image_size,
                    image_width=data.image_width)
 

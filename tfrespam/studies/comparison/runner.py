@@ -88,7 +88,7 @@ def launch(training: Training, config: Path, log: Path) -> int:
     """Run `python -m tfrespam.train` with a file of settings and its output in `log`; return the exit status."""
     places = [f"--{name}={getattr(training.experiment, name)}" for name in PLACES]
     command = [sys.executable, "-u", "-m", "tfrespam.train", f"--config={config}", *places]
-    with open(log, "w", encoding="utf-8") as file:
+    with open(log, "a", encoding="utf-8") as file:  # another process with the same results folder may write it too
         return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT).returncode
 
 

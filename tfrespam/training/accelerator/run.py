@@ -15,6 +15,7 @@ from tfrespam.config import Experiment, identity
 from tfrespam.core import provenance
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import whole_file, write_csv, write_json
+from tfrespam.core.locks import only_one
 from tfrespam.data.loading import protocols
 from tfrespam.data.loading.packed import Packed
 from tfrespam.evaluation.trivial import TrivialMasks
@@ -26,7 +27,7 @@ from tfrespam.training.accelerator.loop import Loop, Rows
 from tfrespam.training.objectives.own_losses import make_loss
 from tfrespam.training.objectives.side_outputs import MAIN, weights_by_name
 from tfrespam.training.optimizer import optimizer
-from tfrespam.training.runs import check_same_data, describe
+from tfrespam.training.runs import check_same_data, describe, removed_if_refused
 
 
 def train(experiment: Experiment, packed: Packed, folder: Path, minutes: float,
@@ -45,6 +46,13 @@ def train(experiment: Experiment, packed: Packed, folder: Path, minutes: float,
         UserError: The data are not those of the experiment, a split is empty, the experiment cannot be trained without
             TensorFlow, or the folder has a training with other settings or with more epochs.
     """
+    advice = "It trains the same experiment: wait for it, or name another folder"
+    with only_one(folder / ".lock", advice), removed_if_refused(folder):
+        return _train(experiment, packed, folder, minutes, log)
+
+
+def _train(experiment: Experiment, packed: Packed, folder: Path, minutes: float,
+           log: Callable[[str], None]) -> dict[str, Any]:  # fmt: skip
     started = time.monotonic()
     check(experiment, packed)
     data, table = experiment.data, packed.table
@@ -69,6 +77,8 @@ def train(experiment: Experiment, packed: Packed, folder: Path, minutes: float,
     _write_config(experiment, folder)
     if loop.history:
         log(f"resumed after epoch {len(loop.history)}")
+    if len(loop.history) < experiment.training.epochs:
+        (folder / "summary.json").unlink(missing_ok=True)  # of a training with fewer epochs
     finished = loop.run(experiment.training.epochs, 60 * minutes, started)
     if not loop.history:
         raise UserError(f"no epoch was finished within {minutes:g} minutes. Raise the time limit")

@@ -20,7 +20,6 @@ from tfrespam.training.runs import TrainingRun
 from tfrespam.training.tuning import search_space
 
 SCORE = "val_dice"
-METHODS = ("random", "hyperband", "bayesian")
 
 
 def objective() -> keras_tuner.Objective:
