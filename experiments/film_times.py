@@ -73,6 +73,8 @@ def main() -> None:
     finder = saved_model.load(film_model_path(None, asked.models_dir, path, False) or shipped(FILMS))
     with TemporaryDirectory() as folder:
         rows = [times(file, finder, crops, Path(folder)) for file in inputs.find([asked.films])][1:]
+    if not rows:
+        parser.error(f"two or more films are needed, since the first one also loads libraries. Received: {asked.films}")
     if asked.output:
         write_csv(asked.output, rows)
     for step in STEPS:

@@ -14,6 +14,8 @@ import json
 import re
 from pathlib import Path
 
+from tfrespam.core.files import whole_file
+
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 LINKS = {"10 Gbit/s": 1.25e9, "100 Gbit/s": 12.5e9}  # bytes a second, assumed
 
@@ -65,7 +67,11 @@ def main() -> None:
     if options.write:
         page = options.write.read_text(encoding="utf-8")
         marks = r"(<!-- projection -->\n).*(<!-- end -->)"
-        options.write.write_text(re.sub(marks, lambda m: m[1] + text + m[2], page, flags=re.DOTALL), encoding="utf-8")
+        changed, count = re.subn(marks, lambda m: m[1] + text + m[2], page, flags=re.DOTALL)
+        if not count:
+            parser.error(f"{options.write} has no text between <!-- projection --> and <!-- end -->")
+        with whole_file(options.write) as temporary:
+            temporary.write_text(changed, encoding="utf-8")
 
 
 if __name__ == "__main__":

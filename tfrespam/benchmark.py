@@ -53,11 +53,12 @@ def benchmark(
     from tfrespam.studies.benchmarking import table
     from tfrespam.studies.benchmarking.frameworks import in_separate_process
 
+    for option, value, least in (("image_size", image_size, 32), ("batch_size", batch_size, 1), ("rounds", rounds, 1)):
+        if value < least:
+            raise UserError(f"`{option}` must be {least} or more. Received: {value}")
     experiment = Experiment(data=DataConfig(image_size=image_size), model=ModelConfig(model, width, options or {}),
                             training=TrainingConfig(batch_size=batch_size, precision=precision, deterministic=False))
     check(experiment)
-    if rounds < 1:
-        raise UserError(f"--rounds must be 1 or more. Received: {rounds}")
     rounds = min(rounds, 2) if quick else rounds
     name = name or f"{model}-{width:g}-{image_size}" + (f"-{precision}" if precision != "float32" else "")
     file = Path(output) / f"{name}.json"

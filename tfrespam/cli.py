@@ -58,8 +58,11 @@ def run(stage: Callable, args: Sequence[str] | None = None, signature: Callable 
 
 
 def as_options(message: str, names: Sequence[str]) -> str:
-    """Replace argument names in backticks by command-line options: `data.fold` -> --data.fold."""
-    return re.sub(r"`([\w.]+)`", lambda found: f"--{found[1]}" if found[1] in names else found[0], message)
+    """Replace argument names in backticks by options: `data.fold` -> --data.fold, in `compare` --base.data.fold."""
+    def option(found: re.Match[str]) -> str:
+        return next((f"--{name}" for name in (found[1], f"base.{found[1]}") if name in names), found[0])
+
+    return re.sub(r"`([\w.]+)`", option, message)
 
 
 @contextlib.contextmanager

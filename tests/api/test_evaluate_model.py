@@ -1,7 +1,10 @@
+import dataclasses
+
 import keras
 import pytest
 
 import tfrespam as tr
+from tfrespam.api import evaluate_model
 from tfrespam.core.errors import UserError
 
 
@@ -27,3 +30,19 @@ def test_evaluate_of_arrays_a_data_set_and_examples_agree(prepared, tmp_path):
         tr.evaluate(path, data, protocol="folds", fold=1)
     with pytest.raises(UserError, match="same number, height and width"):
         tr.evaluate(model, (images, masks[:, :16]))
+
+
+def test_examples_are_evaluated_with_their_own_seed(prepared, monkeypatch):
+    """Under protocol paper the seed draws the split, which a model in memory does not know."""
+    seeds = []
+    monkeypatch.setattr(evaluate_model, "Evaluation", lambda *_, seed: seeds.append(seed) or Stopped())
+    validation = tr.data.load(prepared.path).split("folds", fold=0)[1]
+    for examples in (dataclasses.replace(validation, seed=3), prepared.path):
+        with pytest.raises(StopIteration):
+            tr.evaluate(tr.build_model("unet", (32, 32, 1), width=0.0625), examples)
+    assert seeds == [3, None]
+
+
+class Stopped:
+    def compute(self):
+        raise StopIteration

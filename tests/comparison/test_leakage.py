@@ -14,7 +14,8 @@ def test_cost_is_the_difference_of_means():
     cost = paper_minus_honest(scores([0.9, 1.0], ["a", "b"]), scores([0.5, 0.6, 0.7], ["a", "c", "d"]))
     assert cost.mean == pytest.approx(0.35)
     assert cost.low < cost.mean < cost.high
-    assert paper_minus_honest(scores([0.9], ["a"]), scores([0.5], ["a"]), "miou") == pytest.approx((0.2, 0.2, 0.2))
+    of_miou = paper_minus_honest(scores([0.9, 0.9], ["a", "b"]), scores([0.5, 0.5], ["a", "b"]), "miou")
+    assert of_miou == pytest.approx((0.2, 0.2, 0.2))
 
 
 def test_interval_is_that_of_two_independent_means():
@@ -28,6 +29,7 @@ def test_interval_is_that_of_two_independent_means():
 
 def test_images_of_one_patient_are_not_independent():
     values = np.repeat(np.linspace(0.6, 1.0, 20), 10)
-    together = paper_minus_honest(scores(values, np.repeat(np.arange(20), 10).astype(str)), scores([0.5], ["x"]))
-    apart = paper_minus_honest(scores(values, np.arange(200).astype(str)), scores([0.5], ["x"]))
+    honest = scores([0.5, 0.5], ["x", "y"])
+    together = paper_minus_honest(scores(values, np.repeat(np.arange(20), 10).astype(str)), honest)
+    apart = paper_minus_honest(scores(values, np.arange(200).astype(str)), honest)
     assert together.high - together.low > 2 * (apart.high - apart.low)

@@ -36,6 +36,15 @@ def test_a_network_can_override_seeds_and_folds():
         ("segnet", 0, 0), ("unet", 5, 0), ("unet", 5, 1), ("unet", 5, 2)]  # fmt: skip
 
 
+@pytest.mark.parametrize("changes", [
+    {"seeds": [0, 1, 0]}, {"folds": [2, 2]}, {"protocols": ["paper", "paper"]}, {"recipes": ["own", "own"]},
+    {"models": [Network("unet", seeds=[3, 3])]}, {"models": [Network("unet", folds=[3, 3])]},
+])  # fmt: skip
+def test_a_training_is_planned_once(changes):
+    with pytest.raises(UserError, match="must name each value once. Received: "):
+        trainings(comparison(**changes))
+
+
 def test_options_and_width_of_a_network_override_the_base():
     models = [Network("unet"), Network("respam_unet", width=0.5, options={"attention": "se"})]
     base = Experiment(name="base")

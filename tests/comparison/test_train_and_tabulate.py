@@ -98,6 +98,21 @@ def test_runs_on_different_examples_are_not_tabulated_together(comparison, launc
     assert [row["network"] for row in json.loads((tmp_path / "out" / "table.json").read_text())["rows"]] == ["U-Net"]
 
 
+@pytest.mark.parametrize("recorded", [{"index_sha256": "b"}, {"index_sha256": "a", "wider_index_sha256": "b"}])
+def test_runs_that_were_trained_on_different_examples_are_not_tabulated(comparison, launched, tmp_path, recorded):
+    """The evaluation alone does not show it: the data set was prepared anew before it, or only that of wider crops."""
+    comparison.protocols = ["folds"]
+    stage.compare(comparison)
+    trained = {"unet": {"index_sha256": "a", "wider_index_sha256": "a"}, "segnet": recorded}
+    for name, digests in trained.items():
+        (file,) = (tmp_path / "runs" / f"b-{name}").glob("*/summary.json")
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"data_sha256": "a"}))
+        (file.parent / "data.json").write_text(json.dumps(digests))
+    with pytest.raises(SystemExit):
+        stage.compare(comparison)
+    assert [row["network"] for row in json.loads((tmp_path / "out" / "table.json").read_text())["rows"]] == ["U-Net"]
+
+
 def test_images_of_patients_are_not_written_to_the_results(comparison, launched, tmp_path):
     comparison.protocols = ["folds"]
     stage.compare(comparison)

@@ -52,6 +52,17 @@ def test_whole_film_is_one_example(source):
     assert 0 < example["mass_pixels"] < 700 and {row.action for row in ledger} == {Action.UNITED}
 
 
+def test_a_film_has_the_facts_in_which_its_lesions_agree(source):
+    """A film with a benign and a malignant mass is neither: scores by group must not count both as one of them."""
+    facts = [{"pathology": kind, "subtlety": 3, "view": "CC"} for kind in ("BENIGN", "MALIGNANT")]
+    lesions = [dataclasses.replace(lesion, **known) for lesion, known in zip(LESIONS, facts, strict=True)]
+    masks = [mask for _, mask in source.pixels.masks]
+    source.pixels = dataclasses.replace(source.pixels, masks=tuple(zip(lesions, masks, strict=True)))
+    (example,), _ = film_examples("two_masses", FILM, CropPolicy("film", 1.0, 64))
+    assert {name: example[name] for name in facts[0]} == {"pathology": "", "subtlety": 3, "view": "CC"}
+    assert (example["patient_id"], example["assessment"]) == ("p", -1)
+
+
 def test_film_without_masks_has_no_example(source):
     source.pixels = dataclasses.replace(source.pixels, image=None, masks=())
     examples, ledger = film_examples("two_masses", FILM, CropPolicy("roi", 2.0, 40))

@@ -77,6 +77,19 @@ def test_the_second_channel_is_the_image_of_the_partner_or_black(prepared, chose
         np.testing.assert_array_equal(images[n, ..., 1], expected)
 
 
+def test_a_part_of_a_split_has_partners_in_the_whole_split(prepared, chosen):
+    """As in reports, which show a few images of a split."""
+    images, _ = next(pipeline.evaluation(prepared, chosen, batch_size=1000, second="view").as_numpy_iterator())
+    rows = np.flatnonzero(chosen)
+    place = int(np.flatnonzero(pairs.partners(prepared.table, chosen, "view") >= 0)[0])
+    alone = np.arange(len(chosen)) == rows[place]
+    options = {"batch_size": 1, "second": "view"}
+    (shown,), _ = next(pipeline.evaluation(prepared, alone, **options, among=chosen).as_numpy_iterator())
+    np.testing.assert_array_equal(shown, images[place])
+    (without,), _ = next(pipeline.evaluation(prepared, alone, **options).as_numpy_iterator())
+    assert shown[..., 1].any() and not without[..., 1].any()
+
+
 @pytest.mark.parametrize("limit", [0, pipeline.DECODED_LIMIT])
 def test_training_and_evaluation_have_the_same_pairs(prepared, chosen, monkeypatch, limit):
     monkeypatch.setattr(pipeline, "DECODED_LIMIT", limit)

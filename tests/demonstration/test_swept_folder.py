@@ -1,5 +1,6 @@
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tfrespam.studies.demonstration.swept_folder import SweptFolder
 
@@ -21,6 +22,19 @@ def test_old_files_and_empty_folders_are_removed(tmp_path):
         aged(swept.folder / name, age)
     swept.sweep()
     assert sorted(path.name for path in swept.folder.rglob("*")) == ["b", "new", "unwritten"]
+
+
+def test_two_sweeps_at_once_do_not_fail(tmp_path):
+    swept = SweptFolder(tmp_path / "up", kept=0)
+    for _ in range(20):
+        for number in range(30):
+            (swept.folder / f"{number}" / "inner").mkdir(parents=True)
+            (swept.folder / f"{number}" / "inner" / "file").touch()
+        with ThreadPoolExecutor(2) as both:
+            for sweep in [both.submit(swept.sweep) for _ in range(2)]:
+                sweep.result()
+        swept.sweep()
+        assert not swept.content()
 
 
 def test_old_files_are_removed_in_the_background(tmp_path):

@@ -47,7 +47,7 @@ def test_equal_scores_count_together():
 def test_sensitivity_is_nan_without_lesions_and_zero_without_candidates():
     none = detection_scores([Finding(0, (candidate(0.9),))], ["a"], resamples=5)
     assert np.isnan(sensitivity(none)["fp_1"]) and np.isnan(none["iou_0.5"]["sensitivity"]["fp_1"]["ci95"]).all()
-    missed = detection_scores([Finding(2, ())], ["a"], resamples=5)
+    missed = detection_scores([Finding(2, ()), Finding(2, ())], ["a", "b"], resamples=5)
     assert sensitivity(missed)["fp_2"] == 0 and missed["iou_0.5"]["sensitivity"]["fp_2"]["ci95"] == [0, 0]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tfrespam.evaluation.headline import headline
+from tfrespam.evaluation.headline import headline, interval
 
 
 def summary(**changed):
@@ -16,6 +16,11 @@ def test_scores_are_printed_with_their_interval():
         "Dice 0.8000 (95 % by patients 0.7000-0.9000), pooled 0.7500; mIoU 0.7000; skill 0.500 "
         "(0: best trivial mask, 1: perfect; trivial masks: full 0.400); "
         "coverage, the share of an image that is mass: 0.250"]  # fmt: skip
+
+
+@pytest.mark.parametrize("ends", [(None, None), (float("nan"), float("nan"))])
+def test_one_patient_has_no_interval(ends):
+    assert interval(ends) == "too few patients for an interval"
 
 
 @pytest.mark.parametrize(("changed", "caveat"), [

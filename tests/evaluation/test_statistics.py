@@ -116,3 +116,9 @@ def test_different_lengths_are_rejected():
         statistics.patient_bootstrap([0.1, 0.2], ["a"])
     with pytest.raises(ValueError, match="Received"):
         statistics.paired_wilcoxon([0.1, 0.2], [0.1, 0.2], ["a"])
+
+
+def test_one_patient_has_no_interval():
+    assert all(map(math.isnan, statistics.patient_bootstrap([0.5, 0.7], ["a", "a"])))
+    difference = statistics.paired_bootstrap_difference([0.5, 0.7], [0.4, 0.4], ["a", "a"])
+    assert difference.mean == pytest.approx(0.2) and math.isnan(difference.low) and math.isnan(difference.high)

@@ -48,6 +48,16 @@ def launched(monkeypatch):
     return launch
 
 
+def test_folds_of_different_data_are_not_combined(experiment, launched):
+    plan = CrossValidation(experiment, [0, 1], [0])
+    for run, digest in zip(plan.runs, "ab", strict=True):
+        launched(run.experiment)
+        file = run.folder / "validation" / "summary.json"
+        write_json(file, read_json(file, "") | {"data_sha256": digest})
+    with pytest.raises(UserError, match="were evaluated on different examples"):
+        plan.summary()
+
+
 def test_all_held_out_images_are_scored_together(experiment, launched, tmp_path):
     found = cross_validate(experiment, [0, 1], [0], "none", launched)
     assert launched.done == [(0, 0), (0, 1)]

@@ -10,6 +10,7 @@ import numpy as np
 from tfrespam.api.load_model import Segmenter, input_batch, load_model
 from tfrespam.config import DataConfig
 from tfrespam.core.errors import UserError
+from tfrespam.core.locks import in_turn
 from tfrespam.data.loading.examples import Examples, Split
 from tfrespam.data.loading.load import PreparedData, Protocol, load
 from tfrespam.data.loading.prepared import Prepared
@@ -92,12 +93,11 @@ def evaluate(model: "Model", data: "Data", *, protocol: Protocol | None = None, 
     prepared, config, split = _examples(data, network.metadata, protocol, fold, split)
     if isinstance(network, _InMemory):
         network.assume(prepared.facts["view"])
-    evaluation = Evaluation(network, prepared, config, split, threshold)
-    results = evaluation.compute()
+    seed = data.seed if isinstance(data, Examples) else None
+    results = Evaluation(network, prepared, config, split, threshold, seed=seed).compute()
     if output is not None:
-        folder = Path(output)
-        folder.mkdir(parents=True, exist_ok=True)
-        results.write(folder)
+        with in_turn(output):
+            results.write(Path(output))
     return Scores(_means(results.summary["metrics"]), results.rows, results.summary)
 
 

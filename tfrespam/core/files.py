@@ -198,9 +198,12 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
 
 
 def read_json(path: str | os.PathLike, advice: str) -> dict[str, Any]:
-    """Read a JSON object that `write_json` wrote. Raises UserError, which ends with `advice`, for a damaged file."""
+    """Read a JSON object that `write_json` wrote. Raises UserError, which ends with `advice`, if it cannot.
+    """
     try:
         return json_object(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing. {advice}") from None
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}). {advice}") from None
 

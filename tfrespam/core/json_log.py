@@ -1,5 +1,6 @@
 """Logging as JSON lines, for programs that collect logs."""
 
+import contextlib
 import json
 import logging
 import sys
@@ -12,9 +13,10 @@ class JsonLines(logging.Handler):
     """Write each record as one line to standard error: time (UTC), level, logger, message, and its `extra` values."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(line(record.levelname, record.name, record.getMessage(), record.created,
-                   **{name: value for name, value in vars(record).items() if name not in _OWN}),
-              file=sys.stderr, flush=True)  # fmt: skip
+        extra = {name: value for name, value in vars(record).items() if name not in _OWN}
+        with contextlib.suppress(BrokenPipeError):  # nobody reads the log any more
+            print(line(record.levelname, record.name, record.getMessage(), record.created, **extra),
+                  file=sys.stderr, flush=True)  # fmt: skip
 
 
 def line(level: str, logger: str, message: str, created: float | None = None, **extra) -> str:

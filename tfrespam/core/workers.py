@@ -7,16 +7,24 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
 
 import cv2
 
+from tfrespam.core.errors import UserError
+
+KILLED = "a worker process was killed, most likely because of too little memory"
+
 
 @contextlib.contextmanager
-def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def pool(workers: int, killed: str = KILLED) -> Iterator[ProcessPoolExecutor]:
     """Yield a pool of `workers` processes; jobs that have not started when the block ends are cancelled.
 
     The processes are spawned, not forked: TensorFlow's threads do not survive a fork.
+
+    Raises:
+        UserError: A process was killed; the message is `killed`.
     """
     executor = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
     try:
@@ -24,6 +32,8 @@ def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             for _ in range(workers):
                 executor.submit(int)  # starts a process, since none is idle yet
         yield executor
+    except BrokenProcessPool:
+        raise UserError(killed) from None
     finally:
         executor.shutdown(cancel_futures=True)
 

@@ -30,7 +30,7 @@ def average_precision(findings: Sequence[Finding], patients: Sequence[str], crit
         seed: Seed of the resampling.
 
     Returns:
-        {"value", "ci95"}; NaN if no image has a lesion.
+        {"value", "ci95"}; NaN if no image has a lesion, "ci95" also with fewer than two patients.
     """
     names, owner = np.unique(np.asarray(patients), return_inverse=True)
     lesions = np.bincount(owner, [finding.lesions for finding in findings], len(names))
@@ -40,7 +40,7 @@ def average_precision(findings: Sequence[Finding], patients: Sequence[str], crit
     who, hits = np.array([row[1] for row in rows], int), np.array([row[2] for row in rows], bool)
     draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
     values = np.array([_area(hits, draw[who], draw @ lesions) for draw in draws])
-    known = values[~np.isnan(values)]
+    known = values[~np.isnan(values)] if len(names) > 1 else values[:0]
     interval = np.quantile(known, [0.025, 0.975]).tolist() if known.size else [float("nan")] * 2
     return {"value": _area(hits, np.ones(len(who)), lesions.sum()), "ci95": interval}
 

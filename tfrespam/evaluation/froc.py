@@ -141,7 +141,12 @@ class _Curve(NamedTuple):
             return np.take_along_axis(found, places + 1, axis=1) / (draws @ self.lesions)[:, None], places
 
     def resampled(self, rates: Sequence[float] | np.ndarray, resamples: int, seed: int) -> np.ndarray:
-        """Compute the sensitivity at each of `rates` (S,) in each resample of the patients: (R, S)."""
+        """Compute the sensitivity at each of `rates` (S,) in each resample of the patients: (R, S).
+
+        NaN for one patient.
+        """
+        if len(self.images) < 2:
+            return np.full((resamples, len(rates)), np.nan)
         draws = _draws(len(self.images), resamples, seed)
         return np.concatenate([self.sensitivity(draws[start : start + _CHUNK], rates)[0]
                                for start in range(0, resamples, _CHUNK)])  # fmt: skip

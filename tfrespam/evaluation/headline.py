@@ -1,21 +1,28 @@
 """Short text version of a summary.json: scores, caveats, masses found."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 
 def headline(summary: dict) -> Iterator[str]:
     """Yield lines of text with a summary's main figures."""
     dice, miou = summary["metrics"]["dice"], summary["metrics"]["miou"]
-    low, high = dice["image_ci95"]
     trivial = ", ".join(f"{name} {value:.3f}" for name, value in summary["trivial"].items())
     yield (f"{summary['split']} ({summary['protocol']}): {summary['n_images']} images of "
            f"{summary['n_patients']} patients")  # fmt: skip
-    yield (f"Dice {dice['image']:.4f} (95 % by patients {low:.4f}-{high:.4f}), pooled {dice['pooled']:.4f}; "
+    yield (f"Dice {dice['image']:.4f} ({interval(dice['image_ci95'])}), pooled {dice['pooled']:.4f}; "
            f"mIoU {miou['image']:.4f}; skill {summary['skill']:.3f} (0: best trivial mask, 1: perfect; trivial masks: "
            f"{trivial}); coverage, the share of an image that is mass: {summary['coverage']:.3f}")  # fmt: skip
     yield from _caveats(summary)
     if "detection" in summary:
         yield from _detection(summary["detection"])
+
+
+def interval(ends: Sequence[float | None]) -> str:
+    """Describe an interval by patients; None and NaN if there are too few patients for one."""
+    if any(end is None or math.isnan(end) for end in ends):
+        return "too few patients for an interval"
+    return "95 % by patients {:.4f}-{:.4f}".format(*ends)
 
 
 def _caveats(summary: dict) -> Iterator[str]:

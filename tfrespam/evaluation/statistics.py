@@ -40,7 +40,8 @@ def bootstrap_means(values: Sequence[float], patients: Sequence[str], weights: S
         seed: Seed of the random draws.
 
     Returns:
-        (resamples,); NaN for a resample without any value.
+        (resamples,); NaN for a resample without any value, and with fewer than two patients, who say nothing about
+        how patients differ.
     """
     values = np.asarray(values, dtype=float)
     weights = np.ones_like(values) if weights is None else np.asarray(weights, dtype=float)
@@ -51,6 +52,8 @@ def bootstrap_means(values: Sequence[float], patients: Sequence[str], weights: S
         return np.full(resamples, np.nan)
     known = ~(np.isnan(values) | np.isnan(weights))
     names, owner = np.unique(np.asarray(patients), return_inverse=True)
+    if len(names) < 2:
+        return np.full(resamples, np.nan)
     numerator = np.bincount(owner[known], values[known], len(names))
     denominator = np.bincount(owner[known], weights[known], len(names))
     draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tfrespam.config_checks import check
 from tfrespam.core.console import log, quoted
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import file_hash, read_json, write_csv, write_json
+from tfrespam.evaluation.headline import interval
 from tfrespam.evaluation.statistics import patient_bootstrap
 from tfrespam.serving.inference.saved_model import is_saved_model, read_metadata
 from tfrespam.training.run_results import RunResults
@@ -77,9 +78,13 @@ class CrossValidation:
             "n_images", "n_patients", the "leak_audit" over all, and for each score of `SCORES` its mean over images
             ("image"; with several seeds of each image's mean over them) with its interval by patients ("image_ci95"),
             by fold ("by_fold"), by seed ("by_seed") and the standard deviation between seeds ("seed_sd").
+
+        Raises:
+            UserError: The folds were evaluated on different prepared data sets.
         """
         found = {(run.experiment.seed, run.experiment.data.fold): RunResults.read(run.folder / "validation")
                  for run in self.runs}  # fmt: skip
+        _check_same_data({run.folder: found[run.experiment.seed, run.experiment.data.fold] for run in self.runs})
         rows = [{"seed": seed, "fold": fold, **row} for (seed, fold), each in found.items() for row in each.images]
         write_csv(self.folder / "per_image.csv", rows)
         first = found[self.seeds[0], self.folds[0]].summary
@@ -104,6 +109,17 @@ class CrossValidation:
         sd = float(np.std(list(by_seed.values()), ddof=1)) if len(by_seed) > 1 else math.nan
         return {"image": float(means.mean()), "image_ci95": list(patient_bootstrap(means, patients)),
                 "by_fold": by("fold", self.folds), "by_seed": by_seed, "seed_sd": sd}  # fmt: skip
+
+
+def _check_same_data(results: Mapping[Path, RunResults]) -> None:
+    first: dict[str, Path] = {}
+    for folder, each in results.items():
+        if digest := each.summary.get("data_sha256"):  # not in runs of early releases
+            first.setdefault(digest, folder)
+    if len(first) > 1:
+        one, other, *_ = first.values()
+        raise UserError(f"{one} and {other} were evaluated on different examples: the data set was prepared anew in "
+                        "between. Prepare it as before, or remove the older folder to train it again")
 
 
 def cross_validate(experiment: Experiment, folds: Sequence[int], seeds: Sequence[int], final: str,
@@ -167,12 +183,11 @@ def _export(plan: CrossValidation, final: str) -> Path:
 
 def _say(summary: dict[str, Any], folder: Path) -> None:
     dice, miou = summary["metrics"]["dice"], summary["metrics"]["miou"]
-    low, high = dice["image_ci95"]
     folds = ", ".join(f"{fold} {value:.4f}" for fold, value in dice["by_fold"].items())
     seeds = "" if len(dice["by_seed"]) == 1 else (
         f"; by seed {', '.join(f'{seed} {value:.4f}' for seed, value in dice['by_seed'].items())} "
         f"(standard deviation {dice['seed_sd']:.4f})")  # fmt: skip
     log.info(f"held out by {len(summary['folds'])} folds: {summary['n_images']} images of {summary['n_patients']} "
              f"patients, leak audit {', '.join(f'{kind} {count}' for kind, count in summary['leak_audit'].items())}\n"
-             f"Dice {dice['image']:.4f} (95 % by patients {low:.4f}-{high:.4f}), mIoU {miou['image']:.4f}; by fold "
+             f"Dice {dice['image']:.4f} ({interval(dice['image_ci95'])}), mIoU {miou['image']:.4f}; by fold "
              f"{folds}{seeds}\n{quoted(folder / FILE)}")  # fmt: skip

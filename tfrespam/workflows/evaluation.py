@@ -108,8 +108,8 @@ class Evaluation:
         threshold: Probability threshold: pixels with at least this probability belong to the mask (default: that
             of the model).
         postprocessing: Post-processing in `exported`, for the summary.
-        recorded: Whether to use the model's operating point and scaling of scores; False if they are still to be
-            chosen.
+        recorded: Use the model's operating point and scaling of scores; False if they are still to be chosen.
+        seed: Seed of the protocol `paper` (default: that of the model's training, else 0).
 
     Raises:
         UserError: The split is empty, training patients leak into it against its protocol, or the model requires pairs
@@ -117,9 +117,10 @@ class Evaluation:
     """
 
     def __init__(self, exported, prepared: Prepared, data: DataConfig, split: str, threshold: float | None = None,
-                 postprocessing: str = "none", recorded: bool = True):  # fmt: skip
+                 postprocessing: str = "none", recorded: bool = True, seed: int | None = None):  # fmt: skip
         self.exported, self.prepared, self.data, self.split = exported, prepared, data, split
         self.metadata, self.postprocessing, self.recorded = exported.metadata, postprocessing, recorded
+        self.seed = (self.metadata.get("seed") or 0) if seed is None else seed
         if data.second != "none" and self.scans:
             raise UserError(f"the model requires pairs of crops, but {prepared.path} contains whole films")
         own = self.metadata.get("film_threshold" if self.scans else "threshold", 0.5)
@@ -152,10 +153,6 @@ class Evaluation:
         if exclude:
             log.info(f"excluded, as in training: {len(exclude)} films (data.exclude_films)")
         return protocols.splits(self.prepared.table, self.data.protocol, self.data.fold, self.seed, exclude)
-
-    @property
-    def seed(self) -> int:
-        return self.metadata.get("seed") or 0
 
     @cached_property
     def chosen(self) -> np.ndarray:

@@ -47,7 +47,7 @@ PARITY = 1e-4
 
 
 def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapping[str, Any], *,
-                 threshold: float = 0.5, keep_aspect: bool | None = None, also: str | None = None,
+                 threshold: float = 0.5, also: str | None = None,
                  figures: Mapping[str, bytes] | None = None, half: bool = False) -> Path:  # fmt: skip
     """Write `<models_dir>/<name>/<next version>/`: SavedModel, model.keras, warm-up requests, metadata.json, card.
 
@@ -61,8 +61,6 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
         name: Folder of the experiment there.
         metadata: Facts about the model (see `tfrespam.training.runs.describe`), added to those of the export.
         threshold: Probability threshold: pixels with at least this probability belong to the mask.
-        keep_aspect: Whether images are padded with black instead of stretched (default: yes for models trained on
-            whole films).
         also: Another format to write: "onnx", "openvino" or "litert".
         figures: Further files of the folder by name.
         half: Whether kernels are stored as float16; those of `model` are rounded in place.
@@ -74,8 +72,7 @@ def export_model(model, models_dir: str | os.PathLike, name: str, metadata: Mapp
     if half:
         round_kernels(model)
     data = trained_on(metadata)
-    if keep_aspect is None:
-        keep_aspect = data["view"] == "film"
+    keep_aspect = data["view"] == "film"  # images of other proportions are padded with black instead of stretched
     size, shares = _image_size(model, data["view"]), tile_shares(data["view"], data["context"])
     if also and model.input_shape[-1] != 1:
         raise UserError(f"`format` {also} requires a network with one input image. This one has "

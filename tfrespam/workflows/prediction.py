@@ -176,7 +176,7 @@ def _predict(cases: list[Case], model: FilmChain, folder: Path, settings: dict[s
             for case, row in batch:
                 rows[case.name] = row
                 if not case.fault:
-                    journal.add(case.file, row)
+                    journal.add(case.file, case.state, row)
                 advance()
     return [rows[case.name] for case in cases]
 

@@ -10,6 +10,7 @@ from tfrespam.core import runtime
 from tfrespam.core.console import log
 from tfrespam.core.errors import UserError
 from tfrespam.core.files import is_plain_name, walk, whole_directory
+from tfrespam.core.locks import in_turn
 from tfrespam.data.geometry.crop import POLICY
 from tfrespam.data.loading.prepared import COPIES, Prepared, config_name
 from tfrespam.data.preparing import beam_readers, film_pool
@@ -38,27 +39,28 @@ def prepare_source(source: Path, home: Path, name: str | None, view: str, contex
     plan = {"dataset": name, "layout": inventory.layout, "view": view, "context": context, "image_size": image_size,
             "crop_policy": POLICY[view], "fingerprint": _fingerprint(source, inventory)}  # fmt: skip
     plan |= {"image_width": image_width} if image_width not in (0, image_size) else {}
-    if _is_done(path, plan):
-        log.info(f"{path}: already prepared from this source, nothing to do")
-        return path
-    if path.exists():
-        log.info(f"{path} was prepared from other files, or by other rules; it will be replaced")
-    log.info(f"{name}: {inventory.layout} layout, {len(inventory.films)} films to read")
-    for note in inventory.notes:
-        log.info(f"note: {note}")
-    films, policy = inventory.by_split(), CropPolicy(view, context, (image_size, image_width or image_size))
-    if beam_runner:
-        reading = beam_readers.reading(module.__name__, films, policy, beam_runner, path.parent)
-    else:
-        reading = film_pool.reading(module.__name__, films, policy, workers)
-    with reading as read:
-        runtime.load_tensorflow()
-        from tfrespam.workflows import prepared_folder
+    with in_turn(path.parent, f"another process prepares {path.parent}; waiting for it"):
+        if _is_done(path, plan):
+            log.info(f"{path}: already prepared from this source, nothing to do")
+            return path
+        if path.exists():
+            log.info(f"{path} was prepared from other files, or by other rules; it will be replaced")
+        log.info(f"{name}: {inventory.layout} layout, {len(inventory.films)} films to read")
+        for note in inventory.notes:
+            log.info(f"note: {note}")
+        films, policy = inventory.by_split(), CropPolicy(view, context, (image_size, image_width or image_size))
+        if beam_runner:
+            reading = beam_readers.reading(module.__name__, films, policy, beam_runner, path.parent)
+        else:
+            reading = film_pool.reading(module.__name__, films, policy, workers)
+        with reading as read:
+            runtime.load_tensorflow()
+            from tfrespam.workflows import prepared_folder
 
-        with whole_directory(path) as folder:
-            ledger = prepared_folder.write_examples(folder, inventory, plan, read)
-    _say(path, ledger)
-    return path
+            with whole_directory(path) as folder:
+                ledger = prepared_folder.write_examples(folder, inventory, plan, read)
+        _say(path, ledger)
+        return path
 
 
 def missing(path: Path) -> tuple[int, int]:
@@ -75,12 +77,12 @@ def prepare_copies(prepared) -> Path:
     keys = ("dataset", "layout", "view", "context", "image_size", "crop_policy", "fingerprint")
     plan = {key: prepared.facts[key] for key in keys} | {"copies": COPIES}
     path = prepared.path.parent / config_name(plan["view"], plan["context"], plan["image_size"], COPIES)
-    if _is_done(path, plan):
-        return path
-    runtime.load_tensorflow()
-    from tfrespam.workflows import prepared_folder
+    with in_turn(path.parent, f"another process prepares {path.parent}; waiting for it"):
+        if not _is_done(path, plan):
+            runtime.load_tensorflow()
+            from tfrespam.workflows import prepared_folder
 
-    prepared_folder.write_copies(path, prepared, plan)
+            prepared_folder.write_copies(path, prepared, plan)
     return path
 
 

@@ -19,8 +19,12 @@ ANEW = "Remove the run's folder to train anew"
 
 
 def publish(run: TrainingRun, model: keras.Model) -> None:
-    """Export the model, evaluate the exported graph, draw the curve, and write summary.json last of all."""
+    """Export the model, evaluate the exported graph, draw the curve, and write summary.json last of all.
+
+    Raises UserError if the data set was prepared anew since the run was started, also during this call.
+    """
     experiment, folder = run.experiment, run.folder
+    run.check_data()
     history = read_json(folder / "state" / "state.json", ANEW)["history"]
     loss_curve(history, folder / "loss_curve.png", f"{experiment.model.name}, {experiment.data.protocol}")
     path = _export(run, model, len(history))
@@ -33,6 +37,7 @@ def publish(run: TrainingRun, model: keras.Model) -> None:
             summaries[split] = judged.write(folder / split)
             record_scores(path, {name: found for name, found in summaries.items() if name == "test" or not learnt})
     _write_examples(run, "test" if "test" in summaries else "validation")
+    run.check_data()
     write_json(folder / "summary.json", summaries.get("test", summaries["validation"]))
 
 

@@ -29,6 +29,8 @@ def tune(experiment: str, method: str = "random", trials: int = 12, epochs: int 
          search: tuple[str, ...] = MEMBERS, split: str = "inner", output: str | None = None, apply: str | None = None,
          data_dir: str | None = None, seed: int | None = None) -> None:  # fmt: skip
     """Search better settings for an experiment; the arguments are those of the stage `tune`."""
+    if epochs is not None and epochs < 1:
+        raise UserError(f"`epochs` must be 1 or more. Received: {epochs}")
     own = _base(experiment, data_dir, seed)
     base = _shorter(own, epochs)
     searched = _searched(base, search)

@@ -14,20 +14,22 @@ def channels(second: str) -> int:
     return 1 if second == "none" else 2
 
 
-def partners(table: Table, chosen: np.ndarray, second: str) -> np.ndarray:
+def partners(table: Table, chosen: np.ndarray, second: str, among: np.ndarray | None = None) -> np.ndarray:
     """Return the row of each chosen example's partner in the table, -1 without partner: int (n,).
 
     The partner for "view" is the lesion of the same number in the other view of the same breast; for "contrast" it is
-    that in the same view with, or without, contrast. Partners must be chosen too, so that they are never of another
-    split or an excluded film; protocols split by patient, so that partners are always in the same split.
+    that in the same view with, or without, contrast. Partners are examples of the same split, so that they are never of
+    an excluded film; protocols split by patient, so that partners are always in the same split.
 
     Args:
         table: Columns of index.csv.
         chosen: Bool per example.
         second: "view" or "contrast".
+        among: Bool per example that may be a partner (default: `chosen`, which is then a whole split).
     """
+    among = chosen if among is None else among
     keys = [_key(table, place) for place in range(len(chosen))]
-    known = {keys[place]: place for place in np.flatnonzero(chosen)}
+    known = {keys[place]: place for place in np.flatnonzero(among)}
     return np.array([known.get(_other(keys[place], second), -1) for place in np.flatnonzero(chosen)], np.int64)
 
 

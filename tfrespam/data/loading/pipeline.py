@@ -31,20 +31,24 @@ def corruption_as_user_error(prepared: Prepared) -> Iterator[None]:
         raise prepared.damaged("the TFRecord shards", reason) from None
 
 
-def encoded(prepared: Prepared, chosen: np.ndarray, second: str = "none") -> tf.data.Dataset:
+def encoded(prepared: Prepared, chosen: np.ndarray, second: str = "none",
+            among: np.ndarray | None = None) -> tf.data.Dataset:  # fmt: skip
     """Read the features of the chosen examples, images as PNG bytes, in the order of index.csv.
 
     Args:
         prepared: The data set.
         chosen: Bool per row of index.csv.
         second: Which second image is added as the feature `second` (`DataConfig.second`); "" if there is none.
+        among: Bool per row whose image may be such a second image (default: `chosen`, which is then a whole split).
     """
     dataset = _stored(prepared, chosen)
     if second == "none":
         return dataset
-    images = [example["image"] for example in dataset.as_numpy_iterator()]
-    place = {row: n for n, row in enumerate(np.flatnonzero(chosen).tolist())}
-    found = [images[place[row]] if row >= 0 else b"" for row in pairs.partners(prepared.table, chosen, second).tolist()]
+    among = chosen if among is None else among
+    images = [example["image"] for example in _stored(prepared, among).as_numpy_iterator()]
+    place = {row: n for n, row in enumerate(np.flatnonzero(among).tolist())}
+    rows = pairs.partners(prepared.table, chosen, second, among).tolist()
+    found = [images[place[row]] if row >= 0 else b"" for row in rows]
     seconds = tf.data.Dataset.from_tensor_slices(tf.constant(found, tf.string))
     return tf.data.Dataset.zip(dataset, seconds).map(lambda example, second: {**example, "second": second})
 
@@ -191,12 +195,16 @@ def _in_shard(shard: Shard, batch_size: int):
     return lambda number, *_: number % batch_size // (batch_size // shard.workers) == shard.worker
 
 
-def evaluation(prepared: Prepared, chosen: np.ndarray, *, batch_size: int, second: str = "none") -> tf.data.Dataset:
-    """Batch the chosen examples once, unchanged, in the order of index.csv; the last batch may be short."""
+def evaluation(prepared: Prepared, chosen: np.ndarray, *, batch_size: int, second: str = "none",
+               among: np.ndarray | None = None) -> tf.data.Dataset:  # fmt: skip
+    """Batch the chosen examples once, unchanged, in the order of index.csv; the last batch may be short.
+
+    `among` as in `encoded`, for a part of a split.
+    """
     def plain(example):
         return _shaped(prepared, pairs.channels(second), *to_float(*decode(example)))
 
-    dataset = encoded(prepared, chosen, second).map(plain, tf.data.AUTOTUNE)
+    dataset = encoded(prepared, chosen, second, among).map(plain, tf.data.AUTOTUNE)
     return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 

@@ -56,11 +56,20 @@ def _film_example(film: Film, pixels: FilmPixels, policy: CropPolicy) -> tuple[l
     cells, shape = breast.region(pixels.image), pixels.image.shape
     box = crop.frame_around(breast.box(cells, shape), policy.image_size)
     every = np.logical_or.reduce([mask for _, mask in pixels.masks])
-    lesion = dataclasses.replace(pixels.masks[0][0], lesion_id=film.film_id)
+    lesion = _common([lesion for lesion, _ in pixels.masks], film.film_id)
     unlabelled = np.where(breast.pixels(cells, shape), pixels.image, 0)
     image, mask = crop.cut(unlabelled, box), crop.cut(every.view(np.uint8), box)
     united = {lesion.lesion_id for lesion, _ in pixels.masks} if len(pixels.masks) > 1 else set()
     return [_example(lesion, image, mask, box, pixels.pixel_spacing_mm, policy.image_size)], united
+
+
+def _common(lesions: list[Lesion], film_id: str) -> Lesion:
+    """Return a lesion for the whole film, with the facts in which its lesions agree; the others are unknown."""
+    first, unknown = lesions[0], {field.name: field.default for field in dataclasses.fields(Lesion)}
+    differing = {name: default for name, default in unknown.items()
+                 if default is not dataclasses.MISSING and any(getattr(lesion, name) != getattr(first, name)
+                                                               for lesion in lesions)}  # fmt: skip
+    return dataclasses.replace(first, **differing, lesion_id=film_id)
 
 
 def _example(lesion: Lesion, image: np.ndarray, mask: np.ndarray, box: crop.Box, spacing: float,

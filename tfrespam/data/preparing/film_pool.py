@@ -3,15 +3,16 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
 
 from tfrespam.core.console import progress
-from tfrespam.core.errors import UserError
 from tfrespam.core.provenance import cores
 from tfrespam.core.workers import pool
 from tfrespam.data.preparing.film_examples import CropPolicy, film_examples
 from tfrespam.data.readers.records import Film
 
+KILLED = ("a process that reads films was killed, most likely because of too little memory: read fewer films at once "
+          "with `workers` 1. Or a script of your own called this outside of `if __name__ == \"__main__\":`, and so "
+          "started itself again in each process")
 Read = Callable[[str], Iterable[tuple]]  # split -> result of `film_examples` for each of its films, in order
 
 
@@ -31,7 +32,7 @@ def reading(source: str, films: dict[str, list[Film]], policy: CropPolicy, worke
         UserError: A process was killed.
     """
     read, count = functools.partial(film_examples, source), sum(map(len, films.values()))
-    with _explained(), pool(max(1, min(workers or cores(), count))) as processes:
+    with pool(max(1, min(workers or cores(), count)), KILLED) as processes:
 
         def start(split: str) -> Iterable[tuple]:
             return processes.map(read, films[split], [policy] * len(films[split]), chunksize=4)
@@ -40,19 +41,9 @@ def reading(source: str, films: dict[str, list[Film]], policy: CropPolicy, worke
         yield lambda split: _with_progress(started.pop(split, None) or start(split), len(films[split]))
 
 
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except BrokenProcessPool:
-        raise UserError("a process that reads films was killed, most likely because of too little memory: read fewer "
-                        "films at a time with `workers` 1. Or a script of your own called this outside of "
-                        '`if __name__ == "__main__":`, and started itself again in each process') from None
-
-
 def _with_progress(results: Iterable[tuple], count: int) -> Iterator[tuple]:
     bar, advance = progress("reading films", count)
-    with bar, _explained():
+    with bar:
         for result in results:
             advance()
             yield result

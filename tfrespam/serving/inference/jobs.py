@@ -13,7 +13,7 @@ from tfrespam.data.geometry import film_detection
 from tfrespam.data.geometry.crop import Box
 from tfrespam.data.geometry.plausibility import implausible
 from tfrespam.serving.client.failures import ImageRefusedError, ServingError, TooMuchDataError, WrongAnswerError
-from tfrespam.serving.inference import inputs, region, written
+from tfrespam.serving.inference import inputs, journal, region, written
 from tfrespam.serving.inference.region import InputDescription
 from tfrespam.serving.inference.saved_model import Segmentation
 
@@ -44,6 +44,7 @@ class Case:
     undone: bool = False
     region: Literal["image", "film", "box"] = "image"  # what the network is applied to
     square: Box | None = None  # part of the image that the network gets; None: all of it
+    state: list[int] = dataclasses.field(default_factory=list)  # of the file when it was read (`journal.state`)
 
     @functools.cached_property
     def is_dicom(self) -> bool:
@@ -82,6 +83,7 @@ def segment(cases: Sequence[Case], model: Segmenter, about: InputDescription, cl
 def read(cases: Sequence[Case], cleaned: bool, film: str) -> Sequence[Case]:
     """Read the files of `cases`, and return them."""
     for case in cases:
+        case.state = journal.state(case.file)
         try:
             case.image = inputs.read(case.file, cleaned, film != "never")
         except UserError as error:

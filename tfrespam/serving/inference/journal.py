@@ -32,12 +32,12 @@ class Journal:
     def row(self, file: Path, name: str) -> dict[str, Any] | None:
         """Return the row of `file` if it was finished under `name` and has not changed since, else None."""
         entry = self._done.get(name)
-        same = entry and entry["file"] == str(file.absolute()) and entry["state"] == _state(file)
+        same = entry and entry["file"] == str(file.absolute()) and entry["state"] == state(file) != []
         return entry["row"] if same else None
 
-    def add(self, file: Path, row: Mapping[str, Any]) -> None:
-        """Add the row of a finished file."""
-        entry = {"file": str(file.absolute()), "state": _state(file), "row": {**row, "file": str(row["file"])}}
+    def add(self, file: Path, read: list[int], row: Mapping[str, Any]) -> None:
+        """Add the row of a finished file whose `state` was `read` before it was read."""
+        entry = {"file": str(file.absolute()), "state": read, "row": {**row, "file": str(row["file"])}}
         with open(self._path, "a", encoding="utf-8") as journal:
             journal.write(json.dumps(entry) + "\n")
 
@@ -46,8 +46,12 @@ class Journal:
         self._path.unlink(missing_ok=True)
 
 
-def _state(file: Path) -> list[int]:
-    status = file.stat()
+def state(file: Path) -> list[int]:
+    """Return size and time of the last change; [] for a file that does not exist any more."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return []
     return [status.st_size, status.st_mtime_ns]
 
 

@@ -1,5 +1,6 @@
 """Find and run exported models."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -160,8 +161,11 @@ def newest(models_dir: str | os.PathLike) -> Path | None:
 
 def by_age(models_dir: str | os.PathLike) -> list[Path]:
     """Return the version folders of all experiments under `models_dir`, the newest first."""
-    files = [file for file in Path(models_dir).glob("*/*/saved_model.pb") if file.parent.name.isdecimal()]
-    return [file.parent for file in sorted(files, key=lambda file: -file.stat().st_mtime_ns)]
+    ages = {}
+    for file in Path(models_dir).glob("*/*/saved_model.pb"):
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+            ages[file.parent] = file.stat().st_mtime_ns
+    return sorted((path for path in ages if path.name.isdecimal()), key=lambda path: -ages[path])
 
 
 def versions(experiment: Path) -> list[int]:

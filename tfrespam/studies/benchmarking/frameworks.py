@@ -2,11 +2,9 @@
 
 import importlib.util
 from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from tfrespam.core import runtime
-from tfrespam.core.errors import UserError
 from tfrespam.core.workers import pool
 
 
@@ -24,13 +22,10 @@ def start() -> None:
 
 def in_separate_process(measurement: str, *arguments: Any) -> Any:
     """Run a function of `measurements` in a separate process, which frees the memory of all frameworks at its end."""
-    with pool(1) as process:
-        try:
-            return process.submit(_run, measurement, *arguments).result()
-        except BrokenProcessPool:
-            raise UserError("the measuring process was killed, most likely because of too little memory. Omit this "
-                            "part with `parts`, or make `width`, `image_size` or `batch_size` smaller. The results of "
-                            "earlier parts are kept") from None  # fmt: skip
+    killed = ("the measuring process was killed, most likely because of too little memory. Omit this part with "
+              "`parts`, or make `width`, `image_size` or `batch_size` smaller. The results of earlier parts are kept")
+    with pool(1, killed) as process:
+        return process.submit(_run, measurement, *arguments).result()
 
 
 def _run(measurement: str, *arguments: Any) -> Any:

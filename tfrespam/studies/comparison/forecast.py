@@ -11,6 +11,7 @@ from tfrespam.config import Experiment
 from tfrespam.core import runtime, workers
 from tfrespam.core.console import console
 from tfrespam.core.errors import UserError
+from tfrespam.data.loading.pairs import channels
 from tfrespam.data.loading.prepared import COPIES, find
 from tfrespam.data.loading.protocols import PAPER_TRAINING_SHARE
 from tfrespam.studies.comparison.networks import parameters
@@ -73,13 +74,13 @@ def forecast(trainings: list[Training]) -> list[Estimate | None]:
         if not counts:
             estimates.append(None)
             continue
-        key = training.network.title, training.recipe
+        data, batch = experiment.data, experiment.training.batch_size
+        key = training.network.title, training.recipe, data.image_shape, data.second, batch
         if key not in measured:
             with workers.pool(1) as pool:  # separate processes, for the peak memory of one network
                 measured[key] = pool.submit(_measured, experiment).result()
-        batch = experiment.training.batch_size
         estimates.append(Estimate(measured[key], experiment.training.epochs, counts[0] // batch, batch, counts[1],
-                                  math.prod(experiment.data.image_shape)))  # fmt: skip
+                                  math.prod(data.image_shape), channels(data.second)))  # fmt: skip
     return estimates
 
 

@@ -159,6 +159,11 @@ def _check_names(comparison: Comparison) -> None:
     for field in ("models", "recipes", "protocols", "seeds", "folds"):
         if not getattr(comparison, field):
             raise UserError(f"a comparison needs at least one entry under {field}. Received: none")
+    for owner in (comparison, *comparison.models):
+        for field in ("recipes", "protocols", "seeds", "folds"):
+            values = getattr(owner, field, None) or []
+            if len(set(values)) < len(values):
+                raise UserError(f"`{field}` must name each value once. Received: {', '.join(map(str, values))}")
     if comparison.parallel < 1:
         raise UserError(f"`parallel` must be at least 1. Received: {comparison.parallel}")
     titles = collections.Counter(network.title for network in comparison.models)

@@ -81,21 +81,28 @@ def _draw_cases(run: RunResults, exported, chosen: dict[str, dict[str, str]], da
 
     panels = []
     for row in chosen.values():
-        image, mask = _example(exported.metadata, row, data_dir)
+        image, mask = _example(exported.metadata, row, run.images, data_dir)
         probability = exported.predict_images(image[None])[0, ..., 0]
         panels.append(contours(image[..., 0], mask[..., 0] > 0, binarise(probability, run.summary["threshold"])))
     with whole_file(run.folder / "cases.png") as temporary:
         cv2.imwrite(str(temporary), cv2.cvtColor(np.concatenate(panels), cv2.COLOR_RGB2BGR))
 
 
-def _example(metadata: dict, row: dict[str, str], data_dir: str):
-    """Return image and mask, (H, W, C) and (H, W, 1), of an evaluated example."""
+def _example(metadata: dict, row: dict[str, str], evaluated: list[dict[str, str]], data_dir: str):
+    """Return image and mask, (H, W, C) and (H, W, 1), of one of the evaluated examples."""
     from tfrespam.data.loading import pipeline
 
     data = DataConfig.of(metadata["data"])
     prepared = find(data_dir, data)
     table = prepared.table
-    place = (table["lesion_id"] == row["lesion_id"]) & (table["copy"] == int(row["copy"]))
+    place, among = (_rows(table, rows) for rows in ([row], evaluated))
     with pipeline.corruption_as_user_error(prepared):
-        (images, masks), *_ = pipeline.evaluation(prepared, place, batch_size=1, second=data.second).as_numpy_iterator()
+        batches = pipeline.evaluation(prepared, place, batch_size=1, second=data.second, among=among)
+        (images, masks), *_ = batches.as_numpy_iterator()
     return images[0], masks[0]
+
+
+def _rows(table: dict, evaluated: list[dict[str, str]]) -> np.ndarray:
+    """Return the rows of index.csv, as bool, of rows of per_image.csv."""
+    wanted = {(row["lesion_id"], int(row["copy"])) for row in evaluated}
+    return np.array([pair in wanted for pair in zip(table["lesion_id"], table["copy"].tolist(), strict=True)])

@@ -7,6 +7,7 @@ from pathlib import Path
 from tfrespam.config import Experiment
 from tfrespam.core.console import console
 from tfrespam.core.errors import UserError
+from tfrespam.core.files import read_json
 from tfrespam.data.loading.prepared import asked_name, find
 from tfrespam.studies.comparison import figures, outputs, results, runner
 from tfrespam.studies.comparison.forecast import print_plan
@@ -15,7 +16,7 @@ from tfrespam.studies.comparison.plan import Comparison, chosen, trainings
 from tfrespam.studies.comparison.probe import probe
 from tfrespam.studies.comparison.runner import Failure, is_finished
 from tfrespam.training.run_results import RunResults
-from tfrespam.training.runs import TrainingRun, run_folder
+from tfrespam.training.runs import REMOVE, TrainingRun, run_folder
 from tfrespam.workflows.find_export import exported
 from tfrespam.workflows.training import check_prepared
 
@@ -83,7 +84,7 @@ def _finished(planned: list) -> tuple[dict, list]:
         except UserError as error:
             damaged.append(Failure(str(training), f"{error}. Or remove {folder} to train it again"))
             continue
-        if _evaluated_others(training.experiment, run.summary, known):
+        if _has_other_data(training.experiment, run, known):
             damaged.append(Failure(str(training), f"{folder} was trained and evaluated on other examples than those "
                                                   "in the data set now. Remove it to train again"))  # fmt: skip
         else:
@@ -91,20 +92,26 @@ def _finished(planned: list) -> tuple[dict, list]:
     return runs, damaged
 
 
-def _evaluated_others(experiment: Experiment, summary: dict, known: dict[str, str]) -> bool:
-    """Return whether a run evaluated other examples than the prepared ones (else than the first run of the data set).
+def _has_other_data(experiment: Experiment, run: RunResults, known: dict[str, str]) -> bool:
+    """Return True if a run was trained or evaluated on other examples than the prepared ones.
+
+    If the data set is missing, the first run on it counts instead.
 
     Args:
         experiment: Its settings.
-        summary: Its summary.json; it may lack the digest in runs of earlier releases.
+        run: Its results; those of earlier releases may lack digests.
         known: Digest of each data set, filled in here.
     """
-    data, evaluated = experiment.data, summary.get("data_sha256")
-    place = f"{data.dataset}/{asked_name(data)}"
+    data, file = experiment.data, run.folder / "data.json"
+    trained = read_json(file, REMOVE) if file.is_file() else {}
+    digests = run.summary.get("data_sha256"), trained.get("index_sha256")
+    place = f"{experiment.data_dir}/{data.dataset}/{asked_name(data)}"
     if place not in known:
         with contextlib.suppress(UserError):
             known[place] = find(experiment.data_dir, data).digest
-    return evaluated is not None and evaluated != known.setdefault(place, evaluated)
+    wider = {f"{place} x {experiment.augment.recrop:g}": trained.get("wider_index_sha256")}
+    found = [(place, digest) for digest in digests] + list(wider.items())
+    return any(digest is not None and digest != known.setdefault(name, digest) for name, digest in found)
 
 
 def _exported(planned: list, rows: list) -> list:

@@ -1,6 +1,7 @@
 """Folder whose old files are removed."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -39,10 +40,15 @@ class SweptFolder:
     def sweep(self) -> None:
         """Remove what is old; a new subfolder is kept, because its file may not have been written yet."""
         end = time.time() - self._kept
-        inside_first = sorted(self.folder.rglob("*"), reverse=True)
-        for path in [path for path in inside_first if _changed(path) < end]:
+        for path in [path for path in self.content() if _changed(path) < end]:
             with contextlib.suppress(OSError):  # not empty, or removed meanwhile
                 path.rmdir() if path.is_dir() else path.unlink()
+
+
+    def content(self) -> list[Path]:
+        """Return all files and folders inside, those of subfolders first; others may be removed meanwhile."""
+        return [Path(root, name) for root, folders, files in os.walk(self.folder, topdown=False)
+                for name in (*files, *folders)]  # fmt: skip
 
 
 def _changed(path: Path) -> float:

@@ -45,7 +45,7 @@ class Uploads(SweptFolder):
 
     def _size(self) -> int:
         size = 0
-        for path in self.folder.rglob("*"):
+        for path in self.content():
             with contextlib.suppress(OSError):
                 size += path.stat().st_size if path.is_file() else 0
         return size

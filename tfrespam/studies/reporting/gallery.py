@@ -64,11 +64,12 @@ def draw(results: RunResults, rows: Sequence[dict[str, str]], model: Path,
     prepared = _prepared(results, exported.metadata, data_dir)
     positions = {_identity(row): position for position, row in enumerate(_table(prepared))}
     wanted = {positions[_identity(row)]: row for row in rows if _identity(row) in positions}
-    chosen = np.isin(np.arange(len(positions)), list(wanted))
+    evaluated = [positions[_identity(row)] for row in results.images if _identity(row) in positions]
+    chosen, among = (np.isin(np.arange(len(positions)), rows) for rows in (list(wanted), evaluated))
     drawn = {}
     order = iter(sorted(wanted))
     second = dict(exported.metadata.get("data") or {}).get("second", "none")
-    batches = pipeline.evaluation(prepared, chosen, batch_size=8, second=second)
+    batches = pipeline.evaluation(prepared, chosen, batch_size=8, second=second, among=among)
     with pipeline.corruption_as_user_error(prepared):
         for images, masks in batches.as_numpy_iterator():
             for image, mask, probability in zip(images, masks, exported.predict_images(images), strict=True):
