@@ -37,6 +37,20 @@ PAGES = {
                                      "tfrespam.serving.client.client.Client"]),
 }  # fmt: skip
 
+# command -> the class whose fields are its options, if these are not the arguments of the function of its name
+COMMANDS = {"prepare": "", "train": "train.Training", "export": "", "evaluate": "", "predict": "",
+            "compare": "studies.comparison.plan.Comparison", "tune": "", "report": "", "verify": "", "benchmark": "",
+            "demo": ""}  # fmt: skip
+STATUSES = """## Exit status
+
+| status | meaning |
+|---|---|
+| 0 | finished |
+| 1 | `compare`: a training failed; otherwise a defect of the program, with a traceback |
+| 2 | rejected input or a system error such as a full disk, with one message; `verify`: the results differ |
+| 3 | `prepare`: too many listed files are missing |
+| 130 | interrupted by Ctrl-C; the same command resumes |"""
+
 _PARSER = {"warnings": False, "returns_multiple_items": False, "returns_named_value": False}
 
 
@@ -48,7 +62,43 @@ def main() -> None:
 def pages() -> dict[str, str]:
     """The Markdown of each page, by its name."""
     package = griffe.load("tfrespam", search_paths=[ROOT], resolve_aliases=True)
-    return {page: _page(package, page, *told) for page, told in PAGES.items()}
+    return {page: _page(package, page, *told) for page, told in PAGES.items()} | {"commands": _commands(package)}
+
+
+def _commands(package: griffe.Module) -> str:
+    """The page of all commands with their options."""
+    intro = ("`python -m tfrespam.COMMAND` or `tfrespam COMMAND`. Values of lists are separated by commas or given as "
+             "YAML. `--config FILE` reads options from a YAML file; those of the command line override them.")
+    parts = [HEAD, "# Commands", intro, *(_command(package, *each) for each in COMMANDS.items()), STATUSES]
+    return "\n\n".join(parts) + "\n"
+
+
+def _command(package: griffe.Module, name: str, owner: str) -> str:
+    function = package[f"{name}.{name}"]
+    options = package[owner] if owner else function
+    told = [section.value for section in function.docstring.parse("google", **_PARSER) if section.kind.value == "text"]
+    items = [item for section in options.docstring.parse("google", **_PARSER) if section.kind.value == "parameters"
+             for item in section.value]  # fmt: skip
+    rows = [f"| {_option(options, item.name)} | {_cell(item.description)} |" for item in items]
+    if name == "train":
+        rows.append("| | all [settings of a training](config.md), such as `--training.epochs` |")
+    return "\n\n".join([f"## `{name}`", *told, "\n".join(["| option, default | meaning |", "|---|---|", *rows])])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _option(options: griffe.Object, name: str) -> str:
+    """An option with its default, if it is a number or a word, or the positional arguments."""
+    if options.is_function and options.parameters[name].kind.value == "variadic positional":
+        return f"`{name.upper()} ...`"
+    of_field = "" if options.is_function else _field(options.members[name]).partition(" = ")[2]
+    written = options.parameters[name].default if options.is_function else of_field
+    if written is None:
+        return f"`--{name}`, required"
+    default = _value(options, written).translate(str.maketrans("", "", "\"'[]"))
+    return f"`--{name}`" + ("" if default in ("", "None", "False", "{}") or "(" in default else f", {default}")
 
 
 def _page(package: griffe.Module, page: str, title: str, names: list[str]) -> str:

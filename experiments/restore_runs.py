@@ -3,8 +3,8 @@
     python experiments/restore_runs.py experiments/results/table1-real --runs_dir runs
     python -m tfrespam.compare --config experiments/table1.yaml --protocols "[folds]"
 
-Every folder below RESULTS with config.yaml, history.csv, summary.json and per_image.csv is copied to the folder of a run
-with its settings; folders that exist stay as they are. Weights are not committed: restored runs cannot be
+Every folder below RESULTS with config.yaml, history.csv, summary.json and per_image.csv is copied to the folder of a
+run with its settings; folders that exist stay as they are. Weights are not committed: restored runs cannot be
 exported or resumed, and the tables lack their time of inference.
 """
 

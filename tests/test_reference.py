@@ -47,5 +47,23 @@ def test_every_option_of_a_network_is_explained(pages):
             assert not missing, f"{name}: {missing}"
 
 
+def test_every_command_has_its_options(pages):
+    from tfrespam.__main__ import STAGES
+
+    for name, module in STAGES.items():
+        _, found, entry = pages["commands"].partition(f"\n## `{name}`\n")
+        assert found, name
+        options = re.findall(r"^\| `(--\w+|[A-Z]+ \.\.\.)`", entry.partition("\n## ")[0], re.MULTILINE)
+        function = getattr(importlib.import_module(module), name)
+        taken = [each for each in inspect.signature(function).parameters.values() if each.kind is not each.VAR_KEYWORD]
+        if name == "compare":
+            taken = list(inspect.signature(importlib.import_module("tfrespam.studies.comparison.plan").Comparison)
+                         .parameters.values())  # fmt: skip
+        if name == "train":
+            taken = [each for each in taken if each.name in ("folds", "seeds", "final")]
+        assert options == [f"{each.name.upper()} ..." if each.kind is each.VAR_POSITIONAL else f"--{each.name}"
+                           for each in taken], name  # fmt: skip
+
+
 def test_pages_contain_no_generator_directives(pages):
     assert not any(":::" in text for text in pages.values())
