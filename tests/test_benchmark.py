@@ -33,7 +33,7 @@ def test_projection_matches_a_computation_by_hand():
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"model": "alexnet"}, "must be one of respam_unet"), ({"rounds": 0}, "--rounds must be 1"),
+    ({"model": "alexnet"}, "must be one of respam_unet"), ({"rounds": 0}, "`rounds` must be 1"),
     ({"width": 0.0}, "`model.width` must be a number above 0"), ({"image_size": 50}, "must be a multiple of 32"),
 ])  # fmt: skip
 def test_errors_give_advice(options, message, tmp_path):

@@ -13,20 +13,26 @@ from tfrespam.report import report
 from tfrespam.studies.comparison import figures, results
 from tfrespam.studies.comparison import outputs as comparison_report
 from tfrespam.studies.comparison.plan import Comparison, Network, trainings
+from tfrespam.studies.reporting import html_page
 from tfrespam.training.run_results import RunResults
 
 
 def test_page_contains_the_numbers_of_the_summary(made, trained):
     summary = json.loads((trained[1] / "summary.json").read_text())
-    low, high = summary["metrics"]["dice"]["image_ci95"]
     scores = summary["metrics"]
     for value in (scores["dice"]["image"], scores["miou"]["pooled"], summary["trivial"]["all_ones"]):
         assert f"{100 * value:.2f}" in made[1].text
-    assert f"{100 * low:.2f} to {100 * high:.2f}" in made[1].text
     assert f"{summary['skill']:.3f}" in made[1].text and "94.20" in made[1].text and "this model" in made[1].text
     for what in ("Leak audit", "Calibration", "Mass shape", "Lesion size", "Failures", "config.yaml",
                  "not a medical device", summary["command"].splitlines()[0], summary["versions"]["tensorflow"]):
         assert what.lower() in made[1].text.lower()
+
+
+@pytest.mark.parametrize(("ends", "shown"), [([0.31, 0.42], "31.00 to 42.00"), ([None, None], "–")])
+def test_scores_have_their_interval_unless_there_is_one_patient(trained, ends, shown):
+    summary = json.loads((trained[1] / "summary.json").read_text())
+    summary["metrics"]["dice"]["image_ci95"] = ends
+    assert html_page._scores(summary)[0][2] == shown
 
 
 def test_page_is_self_contained_and_its_links_are_valid(made):

@@ -113,7 +113,7 @@ def test_two_workers_share_a_search(file, tmp_path):
     ({"search": ("depth",)}, "`search` must name some of width, loss_weight.*Received: depth"),
     ({"search": ("fusion",)}, "`search` must name some of width"),
     ({"trials": 0}, "`trials` must be 1 or more"),
-    ({"epochs": 0}, "`training.epochs` must be"),
+    ({"epochs": 0}, "`epochs` must be 1 or more"),
 ])  # fmt: skip
 def test_invalid_options_are_rejected(file, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
