@@ -30,6 +30,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 from tfrespam import cli  # noqa: E402
 from tfrespam.config import Experiment  # noqa: E402
 from tfrespam.core.errors import UserError  # noqa: E402
+from tfrespam.evaluation.headline import interval  # noqa: E402
 from tfrespam.studies.comparison.one_training import experiment_of  # noqa: E402
 
 
@@ -66,8 +67,7 @@ def main() -> None:
     except UserError as error:
         cli.fail(error)
     dice, miou = summary["metrics"]["dice"], summary["metrics"]["miou"]
-    low, high = dice["image_ci95"]
-    print(f"{summary['split']}: Dice {dice['image']:.4f} (95 % by patients {low:.4f} to {high:.4f}), mIoU "
+    print(f"{summary['split']}: Dice {dice['image']:.4f} ({interval(dice['image_ci95'])}), mIoU "
           f"{miou['image']:.4f}, {summary['images_seen']:,} training images seen\n{args.output}")  # fmt: skip
 
 

@@ -87,6 +87,7 @@ def test_exported_models_are_compared_on_their_validation_images(trained, tmp_pa
     model = Path(trained[0].models_dir) / "exp"
     agreement.report(str(model), str(model / "1"), data_dir=trained[0].data_dir, output=str(tmp_path / "a.csv"))
     said, table = capsys.readouterr().out, (tmp_path / "a.csv").read_text()
-    assert f"{model} | {model / '1'} | 1.0000 (1.0000-1.0000), in place 1.0000" in said and len(table.splitlines()) == 5
+    assert f"{model} | {model / '1'} | 1.0000 (nan-nan), in place 1.0000" in said  # one patient
+    assert len(table.splitlines()) == 5
     agreement.report(str(model), data_dir=trained[0].data_dir)
     assert capsys.readouterr().out.count("\n") == 1

@@ -83,7 +83,7 @@ def test_card_explains_how_candidates_are_made_and_scored():
     rule = {"threshold": 0.2, "least_area": 2e-4, "least_score": 0.4567}
     card = model_card(WHOLE | {"candidates": rule})
     assert "probabilities of at least 0.2 and an area of at least 0.02 % of the image" in card
-    assert "listed if the score is at least 0.457" in card
+    assert "listed if the score is at least 0.4567" in card
     assert "highest probability, not calibrated" in card and "Candidates" not in model_card(WHOLE)
     card = model_card(WHOLE | {"candidates": rule | {"score_slope": 0.7, "score_intercept": -1.5}})
     assert "Platt scaling of its highest probability, slope 0.700, intercept -1.500" in card

@@ -15,6 +15,7 @@ import yaml
 from packed_runs import packed_for
 from same_steps import steps
 
+from tfrespam.evaluation.headline import interval
 from tfrespam.training.accelerator import run
 
 # A Python with JAX and without TensorFlow, where this one has none.
@@ -73,7 +74,8 @@ def test_the_script_trains_on_jax_and_leaves_a_run_to_export(data_dir, tmp_path)
                           env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(root)})  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert f"Dice {summary['metrics']['dice']['image']:.4f} (95 % by patients" in done.stdout
+    dice = summary["metrics"]["dice"]
+    assert f"Dice {dice['image']:.4f} ({interval(dice['image_ci95'])})" in done.stdout
     exported = export_runs([str(tmp_path / "run")], models_dir=str(tmp_path / "models"))
     probability = saved_model.load(exported).predict_images(np.full((1, 96, 96, 1), 0.5, np.float32))
     assert np.isfinite(probability).all()
