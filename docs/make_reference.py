@@ -67,8 +67,9 @@ def pages() -> dict[str, str]:
 
 def _commands(package: griffe.Module) -> str:
     """The page of all commands with their options."""
-    intro = ("Each is called as `python -m tfrespam.train` or `tfrespam train`. Values of lists are separated by commas or given as "
-             "YAML. `--config FILE` reads options from a YAML file; those of the command line override them.")
+    intro = ("Each is called as `python -m tfrespam.train` or `tfrespam train`. Values of lists are separated by "
+             "commas or given as YAML. `--config FILE` reads options from a YAML file; those of the command line "
+             "override them.")
     parts = [HEAD, "# Commands", intro, *(_command(package, *each) for each in COMMANDS.items()), STATUSES]
     return "\n\n".join(parts) + "\n"
 
