@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfrespam.core import provenance
@@ -26,6 +25,7 @@ from tfrespam.serving.graph.film_scan import film_threshold, tile_shares
 from tfrespam.serving.graph.formats import convert
 from tfrespam.serving.graph.frozen import round_kernels
 from tfrespam.serving.graph.model_card import model_card
+from tfrespam.serving.graph.parity import largest_difference, random_images
 from tfrespam.serving.graph.signatures import MAX_PIXELS, export_archive, signatures
 from tfrespam.serving.graph.warmup import write_warmup
 from tfrespam.serving.inference.jobs import trained_on
@@ -164,11 +164,11 @@ def _sides(size: Size) -> dict[str, int]:
 
 
 def _check_parity(model, folder: Path) -> None:
-    images = np.random.default_rng(0).random((2, *model.input_shape[1:]), np.float32)
+    images = random_images(model, model.input_shape[1:3])
     with tf.device("CPU:0"):  # a GPU may round to TF32 and choose different kernels in each call
         expected = tf.function(lambda image: model(image, training=False))(images)
         exported = load(folder).predict_images(images)
-    difference = float(np.max(np.abs(np.asarray(expected, np.float32) - exported)))
+    difference = largest_difference(model, expected, exported)
     if not difference <= PARITY:  # also true for NaN
         raise UserError(f"the exported graph differs from the model by {difference:g}; expected at most {PARITY:g}. "
                         "Nothing was published" + (": the weights give NaN" if difference != difference else ""))

@@ -15,6 +15,7 @@ import numpy as np
 from tfrespam.core.errors import UserError, extra
 from tfrespam.data.geometry.crop import Size, sides
 from tfrespam.serving.graph.frozen import weight_bytes
+from tfrespam.serving.graph.parity import largest_difference, random_images
 from tfrespam.serving.inference.saved_model import load
 
 TOLERANCE = 1e-4  # largest difference of probabilities from the SavedModel; 5e-7 is usual
@@ -42,7 +43,7 @@ def convert(model, folder: Path, image_size: Size, kind: str) -> tuple[Path, flo
     with _explained(kind):
         path, run = write(model, folder, image_size, kind)
         shapes = [sides(image_size)] if kind == "litert" else [sides(image_size), (50, 37), (70, 301)]
-        difference = max(_difference(folder, run, shape) for shape in shapes)
+        difference = max(_difference(model, folder, run, shape) for shape in shapes)
     if not difference <= TOLERANCE:
         raise UserError(f"{path.name} differs from the SavedModel by {difference:g}; expected at most {TOLERANCE:g}. "
                         "Nothing was published")  # fmt: skip
@@ -72,9 +73,9 @@ def _explained(kind: str) -> Iterator[None]:
         raise UserError(f"this network cannot be written as {kind} ({reason}). Nothing was published") from None
 
 
-def _difference(folder: Path, run: Run, shape: tuple[int, int]) -> float:
-    images = np.random.default_rng(0).random((2, *shape, 1), np.float32)
-    return float(np.max(np.abs(run(images) - load(folder).predict_images(images))))
+def _difference(model, folder: Path, run: Run, shape: tuple[int, int]) -> float:
+    images = random_images(model, shape)
+    return largest_difference(model, run(images), load(folder).predict_images(images))
 
 
 def _onnx(model, folder: Path, image_size: Size) -> tuple[Path, Run]:
