@@ -87,6 +87,6 @@ def test_ctrl_c_ends_prepare_without_traceback_or_partial_files(download, tmp_pa
         if "Next:" not in out:
             break
         shutil.rmtree(tmp_path / "phantom")
-    assert status == 130 and "interrupted: what was finished is kept" in err
+    assert status == 130 and "interrupted: finished work is kept" in err
     assert "Traceback" not in err
     assert not list(tmp_path.rglob("*.tfrecord*")) and not list(tmp_path.rglob("*partial*"))
