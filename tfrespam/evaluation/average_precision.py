@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tfrespam.evaluation.detection import Finding
+from tfrespam.evaluation.statistics import patient_draws
 
 RECALLS = np.linspace(0, 1, 101)
 
@@ -38,7 +39,7 @@ def average_precision(findings: Sequence[Finding], patients: Sequence[str], crit
             for match, hit in zip(finding.matches, _hits(finding, criterion, overlap), strict=True)]  # fmt: skip
     rows.sort(key=lambda row: -row[0])
     who, hits = np.array([row[1] for row in rows], int), np.array([row[2] for row in rows], bool)
-    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
+    draws = patient_draws(len(names), resamples, seed)
     values = np.array([_area(hits, draw[who], draw @ lesions) for draw in draws])
     known = values[~np.isnan(values)] if len(names) > 1 else values[:0]
     interval = np.quantile(known, [0.025, 0.975]).tolist() if known.size else [float("nan")] * 2

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfrespam.evaluation.detection import CRITERIA, Finding
+from tfrespam.evaluation.statistics import patient_draws
 
 RATES = (0.25, 0.5, 1.0, 2.0)  # false positives per image
 OPERATING_RATE = 0.5  # false positives per image at a model's operating point
@@ -69,7 +70,7 @@ def operating_point(findings: Sequence[Finding], patients: Sequence[str], score:
         counted = np.count_nonzero(curve.levels >= score)
         found, false = ((counts[:, counted - 1] if counted else np.zeros(len(curve.images)))
                         for counts in (curve.found, curve.false))  # fmt: skip
-        draws = np.concatenate([np.ones((1, len(found))), _draws(len(found), resamples, seed)])
+        draws = np.concatenate([np.ones((1, len(found))), patient_draws(len(found), resamples, seed)])
         with np.errstate(invalid="ignore"):
             shares = {"sensitivity": draws @ found / (draws @ curve.lesions),
                       "fp_per_image": draws @ false / (draws @ curve.images)}  # fmt: skip
@@ -147,13 +148,9 @@ class _Curve(NamedTuple):
         """
         if len(self.images) < 2:
             return np.full((resamples, len(rates)), np.nan)
-        draws = _draws(len(self.images), resamples, seed)
+        draws = patient_draws(len(self.images), resamples, seed)
         return np.concatenate([self.sensitivity(draws[start : start + _CHUNK], rates)[0]
                                for start in range(0, resamples, _CHUNK)])  # fmt: skip
-
-
-def _draws(patients: int, resamples: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), resamples)
 
 
 def _intervals(values: np.ndarray) -> list[list[float]]:

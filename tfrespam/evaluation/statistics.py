@@ -27,6 +27,11 @@ class Difference(NamedTuple):
     high: float
 
 
+def patient_draws(patients: int, resamples: int, seed: int) -> np.ndarray:
+    """Draw as many patients as there are, with replacement; return how often each is in each resample: (R, P) int."""
+    return np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), resamples)
+
+
 def bootstrap_means(values: Sequence[float], patients: Sequence[str], weights: Sequence[float] | None = None,
                     resamples: int = 2000, seed: int = 0) -> np.ndarray:
     """Compute sum(values) / sum(weights) in every bootstrap resample of the patients.
@@ -56,7 +61,7 @@ def bootstrap_means(values: Sequence[float], patients: Sequence[str], weights: S
         return np.full(resamples, np.nan)
     numerator = np.bincount(owner[known], values[known], len(names))
     denominator = np.bincount(owner[known], weights[known], len(names))
-    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
+    draws = patient_draws(len(names), resamples, seed)
     with np.errstate(invalid="ignore"):
         return (draws @ numerator) / (draws @ denominator)
 
