@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfrespam.evaluation.average_precision import average_precision
 from tfrespam.evaluation.candidates import Candidate
 from tfrespam.evaluation.detection import Finding, Match
 from tfrespam.evaluation.froc import COLUMNS, curve_rows, detection_scores, operating_point
@@ -166,3 +167,13 @@ def test_intervals_of_the_operating_point_resample_patients():
     findings = [Finding(1, (candidate(0.9, 1.0), candidate(0.8, 0.0))), Finding(1, ())]
     point = operating_point(findings, ["a", "b"], 0.5, resamples=400)["iou_0.5"]
     assert point["sensitivity"] == {"value": 0.5, "ci95": [0, 1]} == point["fp_per_image"]
+
+
+def test_one_patient_has_no_interval():
+    """As means over images; nor has average precision, nor the operating point."""
+    findings = [Finding(1, (candidate(0.9, 0.6),)), Finding(1, ())]
+    scores = detection_scores(findings, ["a", "a"], resamples=5)["iou_0.1"]["sensitivity"]["fp_1"]
+    point = operating_point(findings, ["a", "a"], 0.5, resamples=5)["iou_0.1"]["sensitivity"]
+    precision = average_precision(findings, ["a", "a"], resamples=5)
+    for score in (scores, point, precision):
+        assert np.isfinite(score["value"]) and np.isnan(score["ci95"]).all()

@@ -41,7 +41,7 @@ def average_precision(findings: Sequence[Finding], patients: Sequence[str], crit
     who, hits = np.array([row[1] for row in rows], int), np.array([row[2] for row in rows], bool)
     draws = patient_draws(len(names), resamples, seed)
     values = np.array([_area(hits, draw[who], draw @ lesions) for draw in draws])
-    known = values[~np.isnan(values)] if len(names) > 1 else values[:0]
+    known = values[~np.isnan(values)]
     interval = np.quantile(known, [0.025, 0.975]).tolist() if known.size else [float("nan")] * 2
     return {"value": _area(hits, np.ones(len(who)), lesions.sum()), "ci95": interval}
 

@@ -146,8 +146,6 @@ class _Curve(NamedTuple):
 
         NaN for one patient.
         """
-        if len(self.images) < 2:
-            return np.full((resamples, len(rates)), np.nan)
         draws = patient_draws(len(self.images), resamples, seed)
         return np.concatenate([self.sensitivity(draws[start : start + _CHUNK], rates)[0]
                                for start in range(0, resamples, _CHUNK)])  # fmt: skip

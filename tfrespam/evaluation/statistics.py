@@ -28,7 +28,12 @@ class Difference(NamedTuple):
 
 
 def patient_draws(patients: int, resamples: int, seed: int) -> np.ndarray:
-    """Draw as many patients as there are, with replacement; return how often each is in each resample: (R, P) int."""
+    """Draw as many patients as there are, with replacement; return how often each is in each resample: (R, P).
+
+    NaN for a single patient, who says nothing about how patients differ.
+    """
+    if patients < 2:
+        return np.full((resamples, patients), np.nan)
     return np.random.default_rng(seed).multinomial(patients, np.full(patients, 1 / patients), resamples)
 
 
@@ -57,8 +62,6 @@ def bootstrap_means(values: Sequence[float], patients: Sequence[str], weights: S
         return np.full(resamples, np.nan)
     known = ~(np.isnan(values) | np.isnan(weights))
     names, owner = np.unique(np.asarray(patients), return_inverse=True)
-    if len(names) < 2:
-        return np.full(resamples, np.nan)
     numerator = np.bincount(owner[known], values[known], len(names))
     denominator = np.bincount(owner[known], weights[known], len(names))
     draws = patient_draws(len(names), resamples, seed)
